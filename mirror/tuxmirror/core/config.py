@@ -1,0 +1,334 @@
+"""The configuration file: INI text in, `Config` or `ConfigError` out.
+
+Every key is known here; an unknown one is an error that names the nearest. Decisions (holds,
+approvals) are never in this file, and the program never writes it.
+"""
+
+from __future__ import annotations
+
+import configparser
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Callable
+from urllib.parse import urlsplit
+
+from .errors import ConfigError
+from .names import check_name
+
+DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
+CHANNELS = ("candidate", "vetted")
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+@dataclass(frozen=True)
+class MassChange:
+    """More than both, removed or re-signed in one step, is refused."""
+
+    percent: float = 10.0
+    packages: int = 50
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One `[tree]` section. `name` is its path below a channel."""
+
+    name: str
+    type: str = "rpm-md"
+    upstream: tuple[str, ...] = ()
+    mirrorlist: str | None = None
+    source: Path | None = None
+    repos: tuple[str, ...] = ()
+    arches: tuple[str, ...] = ()
+    gpgkey: tuple[Path, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    metadata_signature: str = "required"
+    repomd_sha256: Mapping[str, str] = field(default_factory=dict)
+    policy: str | None = None
+    open: bool = False
+    latest: str | None = None
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """`<Repo>/<arch>` of each; a local tree's are its arches alone."""
+        if self.type == "local":
+            return self.arches
+        return tuple(f"{repo}/{arch}" for repo in self.repos for arch in self.arches)
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file. Times are in seconds."""
+
+    trees: Mapping[str, Tree]
+    store: Path = Path("/var/lib/tuxmirror")
+    public: Path = Path("/srv/tuxmirror")
+    parallel: int = 16
+    grace: int = 48 * 3600
+    signing_key: str | None = None
+    gnupghome: Path | None = None
+    passphrase_file: Path | None = None
+    database: str = "sqlite"
+    max_age: int = 72 * 3600
+    mass_change: MassChange = MassChange()
+
+    def tree(self, name: str) -> Tree:
+        """Raises ConfigError with the nearest name where there is no such tree."""
+        if name in self.trees:
+            return self.trees[name]
+        raise ConfigError(
+            f"no tree '{name}' in the configuration",
+            expected=", ".join(self.trees) or "at least one [tree] section",
+            way_out=_nearest(name, self.trees),
+        )
+
+
+def _nearest(name: str, known: Mapping[str, object]) -> str | None:
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else None
+
+
+def duration(text: str) -> int:
+    """`48h`, `7d`, `90m` in seconds."""
+    match = re.fullmatch(r"(\d+)\s*([smhdw])", text.strip())
+    if not match:
+        raise ValueError("expected a number and one of s m h d w, such as 48h")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise ValueError("expected a number from 1 to 256")
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    try:
+        return configparser.ConfigParser.BOOLEAN_STATES[text.lower()]
+    except KeyError:
+        raise ValueError("expected yes or no") from None
+
+
+def _path(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute():
+        raise ValueError("expected an absolute path")
+    return path
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(_path(word) for word in _words(text))
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an http or https URL")
+    if parts.query or parts.fragment:
+        raise ValueError("a root has no query and no fragment")
+    return text.rstrip("/")
+
+
+def _urls(text: str) -> tuple[str, ...]:
+    return tuple(_url(word) for word in _words(text))
+
+
+def _fingerprint(text: str) -> str:
+    bare = text.replace(" ", "").upper()
+    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
+        raise ValueError("expected a whole fingerprint, 40 hex digits")
+    return bare
+
+
+def _fingerprints(text: str) -> tuple[str, ...]:
+    return tuple(_fingerprint(part) for part in re.split(r"[,\n]+", text) if part.strip())
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def convert(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"expected one of: {', '.join(choices)}")
+        return text
+
+    return convert
+
+
+def _database(text: str) -> str:
+    if text != "sqlite" and not re.match(r"(sqlite|postgresql(\+\w+)?)://", text):
+        raise ValueError("expected sqlite or postgresql://...")
+    return text
+
+
+def _mass_change(text: str) -> MassChange:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%\s+and\s+(\d+)\s+packages", text)
+    if not match:
+        raise ValueError("expected such as: 10% and 50 packages")
+    return MassChange(float(match[1]), int(match[2]))
+
+
+def _names(kind: str) -> Callable[[str], tuple[str, ...]]:
+    return lambda text: tuple(check_name(kind, word) for word in _words(text))
+
+
+def _pinned_repomd(text: str) -> Mapping[str, str]:
+    pins = {}
+    for word in _words(text):
+        repository, _, digest = word.partition(":")
+        if not re.fullmatch(r"[0-9a-f]{64}", digest) or repository in pins:
+            raise ValueError(f"'{word}' is not REPO/ARCH:SHA256, each repository once")
+        pins[repository] = digest
+    return pins
+
+
+def _text(text: str) -> str:
+    return text
+
+
+_MAIN: Mapping[str, Callable[[str], object]] = {
+    "store": _path,
+    "public": _path,
+    "upstream": _url,
+    "parallel": _positive,
+    "grace": duration,
+    "signing_key": _fingerprint,
+    "gnupghome": _path,
+    "passphrase_file": _path,
+    "database": _database,
+    "max_age": duration,
+    "mass_change": _mass_change,
+}
+_TREE: Mapping[str, Callable[[str], object]] = {
+    "type": _one_of("rpm-md", "local"),
+    "upstream": _urls,
+    "mirrorlist": _text,
+    "source": _path,
+    "repos": _names("a repository"),
+    "arches": _names("an arch"),
+    "gpgkey": _paths,
+    "fingerprints": _fingerprints,
+    "metadata_signature": _one_of("required", "pinned"),
+    "repomd_sha256": _pinned_repomd,
+    "policy": _text,
+    "open": _boolean,
+    "latest": _text,
+}
+
+
+def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
+    """The configuration from its text; `source` names the file in errors.
+
+    Raises:
+        ConfigError: names file, section and key.
+    """
+    parser = configparser.ConfigParser(
+        interpolation=None, inline_comment_prefixes=(";",), strict=True, default_section="\0"
+    )
+    try:
+        parser.read_string(text, source)
+    except configparser.Error as error:
+        raise ConfigError(f"{source}: {str(error).splitlines()[0]}") from None
+    main: dict[str, object] = {}
+    trees: dict[str, Tree] = {}
+    for section in parser.sections():
+        items = {key: value for key, value in parser.items(section) if value}
+        if section == "main":
+            main = _convert(items, _MAIN, f"{source}: [main]")
+    root = main.pop("upstream", None)
+    for section in parser.sections():
+        items = {key: value for key, value in parser.items(section) if value}
+        if section.startswith("policy/"):
+            raise ConfigError(
+                f"{source}: [{section}]: this version has no policies",
+                way_out="remove the section; every verified package is published",
+            )
+        if section != "main":
+            trees[section] = _tree(section, items, str(root) if root else None, source, parser)
+    _check_nesting(trees, source)
+    config = Config(trees=trees, **main)  # type: ignore[arg-type]
+    if config.store == config.public or config.store in config.public.parents:
+        raise ConfigError(
+            f"{source}: [main] public: {config.public} lies inside the store",
+            way_out="choose a folder of its own, on the same file system",
+        )
+    return config
+
+
+def _convert(
+    items: Mapping[str, str], known: Mapping[str, Callable[[str], object]], where: str
+) -> dict[str, object]:
+    values = {}
+    for key, text in items.items():
+        if key not in known:
+            raise ConfigError(f"{where}: unknown key '{key}'", way_out=_nearest(key, known))
+        try:
+            values[key] = known[key](text)
+        except ValueError as error:
+            raise ConfigError(f"{where} {key} = {text}: {error}") from None
+        except ConfigError as error:
+            raise ConfigError(f"{where} {key}: {error.message}", expected=error.expected) from None
+    return values
+
+
+def _tree(
+    section: str,
+    items: Mapping[str, str],
+    root: str | None,
+    source: str,
+    parser: configparser.ConfigParser,
+) -> Tree:
+    where = f"{source}: [{section}]"
+    segments = section.split("/")
+    if len(segments) < 2:
+        raise ConfigError(
+            f"{where}: unknown section",
+            expected="[main], or a tree such as [almalinux/9.2]",
+            way_out=_nearest(
+                section, {name: None for name in ("main", *parser.sections()) if name != section}
+            ),
+        )
+    for segment in segments:
+        check_name(f"a tree ({where})", segment)
+    values = _convert(items, _TREE, where)
+    if "upstream" not in values and root and values.get("type") != "local":
+        values["upstream"] = (f"{root}/{'/'.join(segments[1:])}",)
+    tree = Tree(name=section, **values)  # type: ignore[arg-type]
+    _check_tree(tree, where)
+    return tree
+
+
+def _check_tree(tree: Tree, where: str) -> None:
+    needed = ["arches", "gpgkey"]
+    needed += ["source"] if tree.type == "local" else ["repos"]
+    for key in needed:
+        if not getattr(tree, key):
+            raise ConfigError(f"{where}: '{key}' is missing")
+    if tree.type != "local" and not (tree.upstream or tree.mirrorlist):
+        raise ConfigError(f"{where}: no upstream here and none in [main]")
+    if tree.policy:
+        raise ConfigError(
+            f"{where} policy: this version has no policies",
+            way_out="remove the line; every verified package is published",
+        )
+    pinned = tree.metadata_signature == "pinned"
+    if pinned != bool(tree.repomd_sha256):
+        raise ConfigError(f"{where}: 'metadata_signature = pinned' and 'repomd_sha256' go together")
+    unpinned = set(tree.repositories) ^ set(tree.repomd_sha256) if pinned else set()
+    if unpinned:
+        raise ConfigError(
+            f"{where} repomd_sha256: every repository once, and no other",
+            found=", ".join(sorted(unpinned)),
+        )
+
+
+def _check_nesting(trees: Mapping[str, Tree], source: str) -> None:
+    for name in trees:
+        for other in trees:
+            if other.startswith(name + "/"):
+                raise ConfigError(f"{source}: [{other}] lies inside [{name}]")

@@ -1,0 +1,150 @@
+"""The error tree. Every error a user can meet is one of these; its class decides the exit status.
+
+An error says four things: what it is about, what was expected, what was found, and the way out.
+"""
+
+from __future__ import annotations
+
+
+class MirrorError(Exception):
+    """The root. `code` names the kind in JSON, `exit_status` is what the process ends with.
+
+    Args:
+        message: one sentence that names the thing.
+        expected, found: the two sides of a failed check, if it was one.
+        way_out: what the user can do now.
+        tree, repository, path: where it happened.
+    """
+
+    code = "unexpected"
+    exit_status = 70
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        expected: str | None = None,
+        found: str | None = None,
+        way_out: str | None = None,
+        tree: str | None = None,
+        repository: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.expected = expected
+        self.found = found
+        self.way_out = way_out
+        self.tree = tree
+        self.repository = repository
+        self.path = path
+
+    def located(self, *, tree: str | None = None, repository: str | None = None) -> MirrorError:
+        """The same error with the place filled in where it is still unknown."""
+        self.tree = self.tree or tree
+        self.repository = self.repository or repository
+        return self
+
+    def __str__(self) -> str:
+        place = " ".join(part for part in (self.tree, self.repository, self.path) if part)
+        lines = [f"{place}: {self.message}" if place else self.message]
+        if self.expected is not None:
+            lines.append(f"  expected: {self.expected}")
+        if self.found is not None:
+            lines.append(f"  found:    {self.found}")
+        if self.way_out is not None:
+            lines.append(f"  way out:  {self.way_out}")
+        return "\n".join(lines)
+
+    def as_dict(self) -> dict[str, object]:
+        """For `--json`: keys without a value are left out."""
+        fields = {
+            "error": self.code,
+            "message": self.message,
+            "tree": self.tree,
+            "repository": self.repository,
+            "path": self.path,
+            "expected": self.expected,
+            "found": self.found,
+            "way_out": self.way_out,
+            "exit_status": self.exit_status,
+        }
+        return {key: value for key, value in fields.items() if value is not None}
+
+
+class ConfigError(MirrorError):
+    """Usage or configuration."""
+
+    code = "configuration"
+    exit_status = 2
+
+
+class NetworkError(MirrorError):
+    """Nothing usable upstream."""
+
+    code = "network"
+    exit_status = 3
+
+
+class VerificationError(MirrorError):
+    """A signature, digest or piece of metadata that does not hold."""
+
+    code = "verification"
+    exit_status = 4
+
+
+class SignatureError(VerificationError):
+    """A missing, foreign, weak or broken signature."""
+
+    code = "signature"
+
+
+class DigestError(VerificationError):
+    """Bytes that are not the ones that signed metadata promises."""
+
+    code = "digest"
+
+
+class MetadataError(VerificationError):
+    """Metadata that is malformed or asks for something no honest repository would."""
+
+    code = "metadata"
+
+
+class RefusedError(MirrorError):
+    """A rule says no: rollback, freeze, mass change, policy, licence."""
+
+    code = "refused"
+    exit_status = 5
+
+
+class RollbackError(RefusedError):
+    """Upstream shows something older than what was accepted before."""
+
+    code = "rollback"
+
+
+class StorageError(MirrorError):
+    """The disk: full, read-only, permissions."""
+
+    code = "storage"
+    exit_status = 6
+
+
+class LockedError(MirrorError):
+    """Another run holds the lock."""
+
+    code = "locked"
+    exit_status = 7
+
+
+# Of several trees that failed in one run, the gravest decides how the process ends.
+GRAVITY = (4, 5, 6, 3)
+
+
+def gravest(statuses: list[int]) -> int:
+    """The exit status of a run from those of its trees (0 where all went well)."""
+    failed = [status for status in statuses if status]
+    if not failed:
+        return 0
+    return min(failed, key=lambda s: GRAVITY.index(s) if s in GRAVITY else -1)
