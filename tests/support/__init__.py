@@ -1,1 +1,1 @@
-"""What the tests stand on: keys, packages, upstream trees, a misbehaving server, throwaway hosts."""
+"""What the tests stand on: keys, packages, upstream trees, a misbehaving server, hosts."""

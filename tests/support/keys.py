@@ -3,8 +3,8 @@
 A key owns these files:
 
     <directory>/<slug>.asc          public key, ASCII-armoured, as a distribution ships it
-    <homedir>/                      GNUPGHOME, 0700: <directory>/<slug>.gnupg where the path is short
-                                    enough for the agent's socket, else a folder of its own in /tmp
+    <homedir>/                      GNUPGHOME, 0700: <directory>/<slug>.gnupg, or a folder of its
+                                    own in /tmp where that path is too long for an agent's socket
     <homedir>/secret.asc            secret key without a passphrase, for in-process signing
 
 No agent outlives a call: gpg starts one when it needs a secret key, and every call here that does
