@@ -1,0 +1,59 @@
+"""Taking back one's own edit of a file while keeping what others edited since. Pure."""
+
+import difflib
+from typing import List, NamedTuple, Tuple
+
+Hunk = Tuple[int, int, List[bytes]]
+
+
+class Merged(NamedTuple):
+    """`data`: the merged bytes. `kept`: lines of ours that someone changed since, left alone."""
+
+    data: bytes
+    kept: List[bytes]
+
+
+def _hunks(old: List[bytes], new: List[bytes]) -> List[Hunk]:
+    """The differences as (start, end, replacement) of line numbers in `old`."""
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    return [
+        (start, end, new[new_start:new_end])
+        for tag, start, end, new_start, new_end in matcher.get_opcodes()
+        if tag != "equal"
+    ]
+
+
+def _clash(mine: Hunk, theirs: Hunk) -> bool:
+    """Whether two hunks over the same lines touch each other.
+
+    Neighbours do not: an insertion at the edge of a hunk says where it belongs.
+    """
+    if mine[0] == mine[1] and theirs[0] == theirs[1]:
+        return mine[0] == theirs[0] and mine[2] != theirs[2]
+    return mine[0] < theirs[1] and theirs[0] < mine[1]
+
+
+def take_back(original: bytes, written: bytes, current: bytes) -> Merged:
+    """`current` with the change from `original` to `written` undone.
+
+    Where somebody changed the very lines that were written, theirs stay.
+    """
+    if current == written:
+        return Merged(original, [])
+    base = written.splitlines(True)
+    undo = _hunks(base, original.splitlines(True))
+    later = _hunks(base, current.splitlines(True))
+    kept = []  # type: List[bytes]
+    apply = list(later)
+    for hunk in undo:
+        if hunk in later:
+            continue  # already taken back by hand
+        if any(_clash(hunk, other) for other in later):
+            kept.extend(base[hunk[0] : hunk[1]])
+        else:
+            apply.append(hunk)
+    lines = list(base)
+    # From the end, so that the earlier line numbers stay right.
+    for start, end, replacement in sorted(apply, key=lambda hunk: hunk[:2], reverse=True):
+        lines[start:end] = replacement
+    return Merged(b"".join(lines), kept)

@@ -1,0 +1,167 @@
+"""What registering does to repository files. Pure: bytes in, bytes out.
+
+A switched section reads
+
+    # mirrorlist=https://mirrors.almalinux.org/mirrorlist/$releasever/baseos
+    baseurl=https://repo.tuxcare.com/almalinux/$tuxcare_releasever/$tuxcare_token/BaseOS/$basearch/os/
+
+so that the revert command of the administrator's guide turns it back into a working community
+file. Debug and source repositories, which the vetted layout does not hold, stay as they are.
+"""
+
+import re
+from typing import List, NamedTuple, Optional, Sequence
+
+from tuxcare.errors import ConfigError
+from tuxcare.repofile import Option, RepoFile
+
+BASE = "tuxcare-base"
+ESU = "tuxcare-esu"
+FIPS = "tuxcare-fips"
+
+_RELEASE = r"(?:\$releasever|\$\{releasever\}|[0-9]+(?:\.[0-9]+)?)"
+_ARCH = r"(?:\$basearch|\$\{basearch\}|x86_64|aarch64)"
+# The community's own form, the tokenless switch of the older guide, and ours.
+_COMMUNITY = re.compile(
+    r"https?://(?:repo\.almalinux\.org|repo\.tuxcare\.com)/almalinux/"
+    + _RELEASE
+    + r"/(?P<repo>[A-Za-z0-9_-]+)/"
+    + _ARCH
+    + r"/os/?\Z"
+)
+_SWITCHED = re.compile(
+    r"https?://[^\s]+?/almalinux/\$tuxcare_releasever/\$tuxcare_token/"
+    r"(?P<repo>[A-Za-z0-9_-]+)/\$basearch/os/?\Z"
+)
+_OWN = re.compile(r"https?://[^\s]+?(?P<path>/tuxcare/\$tuxcare_releasever/.*)\Z")
+
+
+class Edited(NamedTuple):
+    """A file after an edit. `switched` and `foreign` are repository ids: those that follow the
+    vetted layout now, and enabled ones that get their packages elsewhere."""
+
+    data: bytes
+    switched: List[str]
+    foreign: List[str]
+
+
+def vetted_url(content_url: str, repo: str) -> str:
+    """The baseurl of one AlmaLinux repository in the vetted layout."""
+    return "{}/almalinux/$tuxcare_releasever/$tuxcare_token/{}/$basearch/os/".format(
+        content_url, repo
+    )
+
+
+def switch(data: bytes, content_url: str, exclude: Sequence[str] = ()) -> Edited:
+    """Point the AlmaLinux repositories of a file at the vetted layout under `content_url`.
+
+    `exclude`: package names that switched repositories must not offer (for tools that load no
+    plugin). Switching twice changes nothing more.
+    """
+    file = RepoFile(data)
+    switched, foreign = [], []  # type: List[str], List[str]
+    for section in file.sections():
+        source = _source(file, section)
+        if source is None:
+            if file.is_enabled(section):
+                foreign.append(section)
+            continue
+        _switch_section(file, section, source, content_url)
+        if exclude:
+            _exclude(file, section, exclude)
+        switched.append(section)
+    return Edited(file.data(), switched, foreign)
+
+
+def is_switched(file: RepoFile, section: str) -> bool:
+    """Whether all packages of a repository come from the vetted layout."""
+    url = file.get(section, "baseurl")
+    others = [file.get(section, key) for key in ("mirrorlist", "metalink")]
+    return bool(
+        url
+        and url.values
+        and all(_SWITCHED.match(value) for value in url.values)
+        and not any(others)
+    )
+
+
+def _source(file: RepoFile, section: str) -> Optional[Option]:
+    """The baseurl option to rewrite: an active one first, else a commented one."""
+    candidates = [
+        option
+        for option in file.options(section)
+        if option.key == "baseurl" and _repo_of(option) is not None
+    ]
+    active = [option for option in candidates if not option.commented]
+    return (active or candidates or [None])[0]
+
+
+def _repo_of(option: Option) -> Optional[str]:
+    for value in option.values:
+        found = _COMMUNITY.match(value) or _SWITCHED.match(value)
+        if found:
+            return found.group("repo")
+    return None
+
+
+def _switch_section(file: RepoFile, section: str, source: Option, content_url: str) -> None:
+    url = vetted_url(content_url, _repo_of(source) or "")
+    if source.commented or source.values != [url]:
+        file.set_value(source, url)
+    for option in file.options(section):
+        elsewhere = option.key in ("mirrorlist", "metalink") or (
+            option.key == "baseurl" and option.index != source.index
+        )
+        if elsewhere and not option.commented:
+            file.comment_out(option)
+
+
+def _exclude(file: RepoFile, section: str, names: Sequence[str]) -> None:
+    for key in ("excludepkgs", "exclude"):
+        option = file.get(section, key)
+        if option is not None:
+            missing = [name for name in names if name not in option.values]
+            if missing:
+                file.set_value(option, " ".join(option.values + missing))
+            return
+    file.add(section, "exclude", " ".join(names))
+
+
+def set_own(data: bytes, content_url: str, enabled: Sequence[str], path: str) -> bytes:
+    """The package's tuxcare.repo with exactly the repositories `enabled` on, all at `content_url`.
+
+    Raises ConfigError where a repository is not defined in it.
+    """
+    file = RepoFile(data)
+    missing = sorted(set(enabled) - set(file.sections()))
+    if missing:
+        raise ConfigError(
+            "{}: has no section [{}]".format(path, "], [".join(missing)),
+            "Put the file back with 'dnf reinstall tuxcare-release'.",
+        )
+    for section in (BASE, ESU, FIPS):
+        if section not in file.sections():
+            continue
+        _set_host(file, section, content_url)
+        set_enabled(file, section, section in enabled)
+    return file.data()
+
+
+def _set_host(file: RepoFile, section: str, content_url: str) -> None:
+    option = file.get(section, "baseurl")
+    found = _OWN.match(option.values[0]) if option and option.values else None
+    if option and found:
+        url = content_url + found.group("path")
+        if option.values != [url]:
+            file.set_value(option, url)
+
+
+def set_enabled(file: RepoFile, section: str, enabled: bool) -> None:
+    """Flip `enabled=` where that changes anything."""
+    if file.is_enabled(section) == enabled:
+        return
+    option = file.get(section, "enabled")
+    if option is None:
+        file.add(section, "enabled", "0")
+    else:
+        file.set_value(option, "1" if enabled else "0")

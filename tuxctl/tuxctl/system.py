@@ -1,0 +1,291 @@
+"""The one door to files, processes and facts of the machine.
+
+Commands never open, write or start anything themselves. Tests give a System a root directory of
+their own, or derive from it. Paths given here are real ones (already under the root); symbolic
+links are followed as the host itself would follow them: an absolute one starts at the root.
+"""
+
+import contextlib
+import errno
+import fcntl
+import glob
+import hashlib
+import os
+import platform
+import socket
+import stat
+import subprocess
+import tempfile
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+
+from tuxcare.errors import LockHeld, StorageError
+
+_MAX_LINKS = 40
+_MAX_FILE = 16 * 1024 * 1024
+
+
+class Attributes(NamedTuple):
+    """What a file has besides its bytes. `mode` holds permission bits; `xattrs` values are hex."""
+
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: Optional[int] = None
+    xattrs: Mapping[str, str] = {}
+
+
+class Content(NamedTuple):
+    """A regular file: bytes and attributes."""
+
+    data: bytes
+    attributes: Attributes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
+
+
+class Outcome(NamedTuple):
+    """How a process ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class System:
+    """A host, or the root directory of an image."""
+
+    def __init__(self, root: str = "/") -> None:
+        self.root = os.path.realpath(root)
+
+    # -- facts -------------------------------------------------------------------------------
+
+    def euid(self) -> int:
+        return os.geteuid()
+
+    def machine(self) -> str:
+        """The architecture as `uname -m` names it."""
+        return platform.machine()
+
+    def host_name(self) -> str:
+        return socket.gethostname()
+
+    # -- files -------------------------------------------------------------------------------
+
+    def resolve(self, path: str) -> str:
+        """The real path behind symbolic links, which never lead out of the root.
+
+        Raises StorageError for a loop.
+        """
+        done = self.root
+        todo = [part for part in os.path.relpath(path, self.root).split(os.sep) if part]
+        links = 0
+        while todo:
+            part = todo.pop(0)
+            if part == os.curdir:
+                continue
+            if part == os.pardir:
+                done = done if done == self.root else os.path.dirname(done)
+                continue
+            candidate = os.path.join(done, part)
+            if not os.path.islink(candidate):
+                done = candidate
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise StorageError("{}: too many symbolic links".format(path))
+            target = os.readlink(candidate)
+            if target.startswith(os.sep):
+                done = self.root
+            todo = [piece for piece in target.split(os.sep) if piece] + todo
+        return done
+
+    def read(self, path: str) -> Optional[bytes]:
+        """The bytes of a file, None where there is none. Raises StorageError."""
+        content = self.capture(path)
+        return None if content is None else content.data
+
+    def capture(self, path: str) -> Optional[Content]:
+        """A file's bytes and attributes, None where there is none.
+
+        Raises StorageError where it is not a regular file, too large or cannot be read.
+        """
+        with _storage(path):
+            real = self.resolve(path)
+            try:
+                descriptor = os.open(real, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+            with os.fdopen(descriptor, "rb") as stream:
+                status = os.fstat(stream.fileno())
+                if not stat.S_ISREG(status.st_mode):
+                    raise StorageError("{}: not a regular file".format(path))
+                if status.st_size > _MAX_FILE:
+                    raise StorageError("{}: larger than {} bytes".format(path, _MAX_FILE))
+                attributes = Attributes(
+                    stat.S_IMODE(status.st_mode),
+                    status.st_uid,
+                    status.st_gid,
+                    status.st_mtime_ns,
+                    _read_xattrs(stream.fileno()),
+                )
+                return Content(stream.read(), attributes)
+
+    def write(self, path: str, data: bytes, attributes: Attributes) -> None:
+        """Put a file in place, whole or not at all: also across a crash. Raises StorageError."""
+        with _storage(path):
+            real = self.resolve(path)
+            directory = os.path.dirname(real)
+            descriptor, temporary = tempfile.mkstemp(prefix=".tuxctl-", dir=directory)
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.write(data)
+                    stream.flush()
+                    _apply(stream.fileno(), attributes)
+                    os.fsync(stream.fileno())
+                os.rename(temporary, real)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary)
+                raise
+            _sync_directory(directory)
+
+    def remove(self, path: str) -> None:
+        """Remove a file; one that is not there is fine. Raises StorageError."""
+        with _storage(path):
+            real = self.resolve(path)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(real)
+                _sync_directory(os.path.dirname(real))
+
+    def missing_directories(self, path: str) -> List[str]:
+        """The directories, outermost first, that a file at `path` still needs."""
+        missing = []  # type: List[str]
+        directory = os.path.dirname(self.resolve(path))
+        while not os.path.isdir(directory):
+            missing.insert(0, directory)
+            directory = os.path.dirname(directory)
+        return missing
+
+    def make_directory(self, path: str, mode: int = 0o755) -> None:
+        with _storage(path), contextlib.suppress(FileExistsError):
+            os.mkdir(path, mode)
+            os.chmod(path, mode)
+
+    def remove_directory(self, path: str) -> None:
+        """Remove a directory if it is there and empty."""
+        try:
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT):
+                raise StorageError("{}: {}".format(path, _reason(error))) from error
+
+    def names(self, pattern: str) -> List[str]:
+        """Paths that match a shell pattern, sorted."""
+        return sorted(glob.glob(pattern))
+
+    def is_writable(self, path: str) -> bool:
+        """Whether `path`, or what would have to be made for it, can be written to."""
+        real = self.resolve(path)
+        while not os.path.lexists(real):
+            real = os.path.dirname(real)
+        return os.access(real, os.W_OK)
+
+    @contextlib.contextmanager
+    def lock(self, directory: str) -> Iterator[None]:
+        """Hold a directory for one run alone; leaves nothing behind. Raises LockHeld."""
+        with _storage(directory):
+            descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise LockHeld(
+                    "another run of tuxctl is changing this host",
+                    "Wait for it to end, then run this command again.",
+                ) from error
+            yield
+        finally:
+            os.close(descriptor)
+
+    # -- processes ---------------------------------------------------------------------------
+
+    def run(self, argv: Sequence[str], timeout: float = 120) -> Outcome:
+        """Run a program to its end with a plain environment. Raises StorageError if it cannot run.
+
+        Arguments are seen by every user of the machine: never pass a secret.
+        """
+        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        environment["LC_ALL"] = "C.UTF-8"
+        try:
+            done = subprocess.run(
+                list(argv),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                timeout=timeout,
+                check=False,
+            )
+        except OSError as error:
+            raise StorageError("cannot run {}: {}".format(argv[0], _reason(error))) from error
+        except subprocess.TimeoutExpired as error:
+            raise StorageError(
+                "{} did not end within {:.0f} seconds".format(argv[0], timeout)
+            ) from error
+        return Outcome(
+            done.returncode,
+            done.stdout.decode("utf-8", "replace"),
+            done.stderr.decode("utf-8", "replace"),
+        )
+
+
+def _reason(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
+
+
+@contextlib.contextmanager
+def _storage(path: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        hint = {
+            errno.ENOSPC: "Free some space, then run this command again.",
+            errno.EDQUOT: "Free some space, then run this command again.",
+            errno.EROFS: "Make the file system writable, then run this command again.",
+            errno.EACCES: "Run this command as root.",
+            errno.EPERM: "Run this command as root.",
+        }.get(error.errno or 0)
+        raise StorageError("{}: {}".format(path, _reason(error)), hint) from error
+
+
+def _sync_directory(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _read_xattrs(descriptor: int) -> Dict[str, str]:
+    """Extended attributes, the SELinux label among them; none where the file system has none."""
+    try:
+        names = os.listxattr(descriptor)
+        return {name: os.getxattr(descriptor, name).hex() for name in names}
+    except OSError:
+        return {}
+
+
+def _apply(descriptor: int, attributes: Attributes) -> None:
+    """Give an open file its owner, mode, labels and time; the owner only where that is allowed."""
+    status = os.fstat(descriptor)
+    if (status.st_uid, status.st_gid) != (attributes.uid, attributes.gid):
+        os.fchown(descriptor, attributes.uid, attributes.gid)
+    os.fchmod(descriptor, attributes.mode)
+    for name, value in attributes.xattrs.items():
+        # A label that the file system or policy refuses is no reason to fail.
+        with contextlib.suppress(OSError):
+            os.setxattr(descriptor, name, bytes.fromhex(value))
+    if attributes.mtime_ns is not None:
+        os.utime(descriptor, ns=(attributes.mtime_ns, attributes.mtime_ns))
