@@ -1,0 +1,239 @@
+"""Published files over WSGI: who may have them, and how they are sent.
+
+    <public>/<channel> -> a generation      one relative symlink, read once per request, so no
+    <public>/<channel>/almalinux/9.2/…      request sees half of a publish
+
+What a request may name is decided by `core.entitlement`; what it reaches on disk is resolved
+through all symlinks and must lie inside <public>.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Collection, Iterator
+from datetime import datetime, timezone
+from html import escape
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Callable
+
+from werkzeug.exceptions import Forbidden, NotFound, RequestedRangeNotSatisfiable
+from werkzeug.http import http_date, parse_range_header
+from werkzeug.wrappers import Response
+from werkzeug.wsgi import wrap_file
+
+from ..core import entitlement
+from ..core.licence import DEFAULT_CHANNEL, Grant
+
+_CHUNK = 64 * 1024
+_YEAR = 365 * 86400
+_INDEX = (entitlement.OWN,)
+
+_TYPES = {
+    ".rpm": "application/x-rpm",
+    ".xml": "application/xml",
+    ".gz": "application/gzip",
+    ".bz2": "application/x-bzip2",
+    ".xz": "application/x-xz",
+    ".zst": "application/zstd",
+    ".asc": "application/pgp-signature",
+    ".json": "application/json",
+    ".yaml": "application/yaml",
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+}
+_HASHED = re.compile(r"[0-9a-f]{64}-[^/]+")
+# Published again under the same name with every release of the package.
+_LATEST = re.compile(r"-latest-[^/]*\.rpm$")
+
+
+class PublishedFiles:
+    """Answers GET and HEAD for content.
+
+    Args:
+        public: the folder that holds the channels.
+        open_trees: names of trees that need no token.
+        grant: what a token opens; None for one that is not valid.
+    """
+
+    def __init__(
+        self, public: Path, open_trees: Collection[str], grant: Callable[[str], Grant | None]
+    ) -> None:
+        self._public = public
+        self._open_trees = tuple(open_trees)
+        self._grant = grant
+
+    def respond(self, path: str, environ: dict[str, Any], bearer: str | None) -> Response:
+        """The answer for a decoded path without its leading slash.
+
+        Raises:
+            NotFound, Forbidden (one for every reason), RequestedRangeNotSatisfiable.
+        """
+        if path.rstrip("/") == entitlement.OWN:
+            return self._index(self._channel(DEFAULT_CHANNEL))
+        request = entitlement.parse(path)
+        if request is None:
+            raise NotFound
+        grant = self._grant_for(request.token or bearer)
+        is_open = entitlement.is_open(request.segments, self._open_trees)
+        if not is_open and not _opens(grant, request.segments):
+            raise Forbidden
+        channel = self._channel(grant.channel if grant else DEFAULT_CHANNEL)
+        file, status = _open(self._inside(channel.joinpath(*request.segments)))
+        headers = {
+            "Content-Type": content_type(request.segments),
+            "Cache-Control": cache_control(request.segments, is_open),
+            "X-Content-Type-Options": "nosniff",
+        }
+        return _send(file, status, headers, environ)
+
+    def check(self) -> None:
+        """Raises OSError where the public folder cannot be read."""
+        with os.scandir(self._public):
+            pass
+
+    def _grant_for(self, token: str | None) -> Grant | None:
+        return self._grant(token) if token else None
+
+    def _channel(self, name: str) -> Path:
+        return self._inside(self._public / name)
+
+    def _inside(self, path: Path) -> Path:
+        """Without symlinks; raises NotFound where it is missing or leaves <public>."""
+        try:
+            root = self._public.resolve(strict=True)
+            real = path.resolve(strict=True)
+        except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks, before Python 3.13
+            raise NotFound from None
+        if root not in real.parents:
+            raise NotFound
+        return real
+
+    def _index(self, channel: Path) -> Response:
+        """What a newcomer looks for: the release packages and the keys."""
+        names = []
+        try:
+            with os.scandir(channel / entitlement.OWN) as entries:
+                names = sorted(e.name for e in entries if e.is_file() and _is_listed(e.name))
+        except FileNotFoundError:
+            raise NotFound from None
+        items = "".join(f'<li><a href="{escape(n)}">{escape(n)}</a></li>\n' for n in names)
+        page = (
+            '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+            "<title>Index of /tuxcare/</title></head>\n"
+            f"<body><h1>Index of /tuxcare/</h1>\n<ul>\n{items}</ul></body></html>\n"
+        )
+        return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})
+
+
+def _opens(grant: Grant | None, segments: tuple[str, ...]) -> bool:
+    return grant is not None and entitlement.allows(grant.products, grant.releases, segments)
+
+
+def _is_listed(name: str) -> bool:
+    request = entitlement.parse(f"{entitlement.OWN}/{name}")
+    return request is not None and entitlement.is_open(request.segments)
+
+
+def content_type(segments: tuple[str, ...]) -> str:
+    """By name. `.xml.gz` is a gzip file, not XML in a gzip encoding: clients check its digest."""
+    name = segments[-1]
+    if name.startswith("RPM-GPG-KEY"):
+        return "application/pgp-keys"
+    if name == "TIME":
+        return "text/plain; charset=utf-8"
+    suffix = PurePosixPath(name).suffix
+    if segments[0] == "rss_feed" and suffix not in _TYPES:
+        return "application/rss+xml"
+    kind = _TYPES.get(suffix, "application/octet-stream")
+    return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
+
+
+def cache_control(segments: tuple[str, ...], is_open: bool) -> str:
+    """Names that can never mean other bytes are kept for ever, all others asked for again.
+
+    What needs a token is kept by the host alone: a shared cache would know no revocation.
+    """
+    name = segments[-1]
+    hashed = len(segments) > 1 and segments[-2] == "repodata" and _HASHED.fullmatch(name)
+    package = name.endswith(".rpm") and not _LATEST.search(name)
+    if not (hashed or package):
+        return "no-cache"
+    return f"{'public' if is_open else 'private'}, max-age={_YEAR}, immutable"
+
+
+def _open(path: Path) -> tuple[IO[bytes], os.stat_result]:
+    # Not blocking: a named pipe must not hold a worker.
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags)
+    except FileNotFoundError:
+        raise NotFound from None
+    file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+    if file is None:
+        os.close(descriptor)
+        raise NotFound
+    return file, os.fstat(descriptor)
+
+
+def _send(
+    file: IO[bytes], status: os.stat_result, headers: dict[str, str], environ: dict[str, Any]
+) -> Response:
+    response = Response(headers=headers, direct_passthrough=True)
+    modified = datetime.fromtimestamp(int(status.st_mtime), timezone.utc)
+    response.content_length = status.st_size
+    response.last_modified = modified
+    # With the inode: an index of equal size may be replaced within one tick of the clock.
+    response.set_etag(f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}")
+    try:
+        response.make_conditional(
+            _strict_conditions(environ, modified),
+            accept_ranges=True,
+            complete_length=status.st_size,
+        )
+    except RequestedRangeNotSatisfiable:
+        file.close()
+        raise
+    if environ["REQUEST_METHOD"] == "HEAD" or response.status_code == 304:
+        file.close()
+        response.response = ()
+    elif response.status_code == 206:
+        start, stop = response.content_range.start, response.content_range.stop
+        file.seek(start or 0)
+        whole_rest = stop == status.st_size
+        response.response = (
+            wrap_file(environ, file) if whole_rest else _part(file, (stop or 0) - (start or 0))
+        )
+    else:
+        response.response = wrap_file(environ, file, _CHUNK)
+    return response
+
+
+def _strict_conditions(environ: dict[str, Any], modified: datetime) -> dict[str, Any]:
+    """The request's conditions, as far as we honour them.
+
+    - A date means this very version: after a rollback the file is older than the client's.
+    - Several ranges, or nonsense, are ignored (RFC 9110 allows it): the client gets it all.
+    """
+    conditions = dict(environ)
+    if conditions.get("HTTP_IF_MODIFIED_SINCE") != http_date(modified):
+        conditions.pop("HTTP_IF_MODIFIED_SINCE", None)
+    wanted = parse_range_header(conditions.get("HTTP_RANGE"))
+    single = wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1
+    if not single or environ["REQUEST_METHOD"] != "GET":
+        conditions.pop("HTTP_RANGE", None)
+    return conditions
+
+
+def _part(file: IO[bytes], length: int) -> Iterator[bytes]:
+    with file:
+        while length > 0:
+            chunk = file.read(min(_CHUNK, length))
+            if not chunk:
+                return
+            length -= len(chunk)
+            yield chunk

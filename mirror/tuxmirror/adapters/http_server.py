@@ -1,0 +1,115 @@
+"""The embedded web server: waitress, with a clean start and end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+from typing import Any, Callable
+
+from waitress.server import create_server
+
+from ..core.credentials import redact
+from ..core.errors import ConfigError
+
+_BACKLOG = 1024
+_SETTINGS = {
+    "threads": 8,
+    "ident": "tuxmirror",
+    # 100 are few where every host of a fleet keeps several connections.
+    "connection_limit": 2000,
+    "asyncore_use_poll": True,
+    "backlog": _BACKLOG,
+    # The application refuses more than 16 kB in its own words; this bounds what is received.
+    "max_request_body_size": 1024 * 1024,
+    "max_request_header_size": 16 * 1024,
+}
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """`127.0.0.1:8080`, `[::1]:8080`, `localhost:0`.
+
+    Raises:
+        ConfigError.
+    """
+    host, colon, port = text.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (host and colon and port.isdecimal() and int(port) < 65536):
+        raise ConfigError(
+            f"--listen: cannot listen on '{text}'", expected="ADDRESS:PORT, such as 127.0.0.1:8080"
+        )
+    return host, int(port)
+
+
+def serve(
+    app: Callable[..., Any],
+    address: tuple[str, int],
+    log: Callable[[str], None],
+    listening: Callable[[str], None],
+) -> None:
+    """Serves until SIGTERM or SIGINT; must run in the main thread.
+
+    Args:
+        app: the WSGI application.
+        address: host and port; port 0 takes a free one.
+        log: where the server's own troubles go.
+        listening: called once with the real URL, when connections are accepted.
+
+    Raises:
+        ConfigError: the address cannot be used.
+    """
+    bound = _bind(address)
+    _send_logs_to(log)
+    server = create_server(app, sockets=[bound], **_SETTINGS)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in previous:
+        signal.signal(number, _stop)
+    try:
+        listening(_url(bound))
+        # Returns on SystemExit, once the requests at work have been answered.
+        server.run()
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+        bound.close()
+
+
+def _stop(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
+
+
+def _bind(address: tuple[str, int]) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server(address, family=family, backlog=_BACKLOG)
+    except OSError as error:
+        raise ConfigError(
+            f"--listen: cannot listen on {address[0]} port {address[1]}: {error.strerror}",
+            way_out="choose another address or port, or stop what uses it",
+        ) from None
+
+
+def _url(bound: socket.socket) -> str:
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+class _RedactedLog(logging.Handler):
+    """Waitress names the path of a request that failed; our log knows no secrets."""
+
+    def __init__(self, log: Callable[[str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        words = record.getMessage().split()
+        self._log("server: " + " ".join(redact(word) for word in words))
+
+
+def _send_logs_to(log: Callable[[str], None]) -> None:
+    for name in ("waitress", "waitress.queue"):
+        logger = logging.getLogger(name)
+        logger.handlers = [_RedactedLog(log)]
+        logger.propagate = False
+    # Says only that more requests came than there are threads.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

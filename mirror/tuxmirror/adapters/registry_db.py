@@ -1,0 +1,350 @@
+"""The registry in a database: SQLite in a file, or PostgreSQL by URL.
+
+    <store>/state/registry.sqlite       0600; with -wal and -shm beside it while open
+
+Writers are serialised where it matters: SQLite takes its one write lock at the start of a
+writing unit (BEGIN IMMEDIATE), PostgreSQL locks the licence's row (SELECT … FOR UPDATE). So the
+last seat goes to one host, however many ask.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from ..core.errors import ConfigError, StorageError
+from ..core.licence import Host, HostFacts, Licence, Terms, TokenRecord
+from .registry_schema import VERSION, hosts, licences, meta, metadata, tokens
+
+_IMMEDIATE = "tuxmirror_immediate"
+_BUSY_SECONDS = 15
+# Any number, the same in every process: makes the first start of several servers wait in line.
+_SCHEMA_LOCK = 7_283_119
+
+_SEATS = (
+    sa.select(sa.func.count())
+    .where(hosts.c.licence_id == licences.c.id, hosts.c.ended_at.is_(None))
+    .scalar_subquery()
+    .label("seats_taken")
+)
+_LICENCE = sa.select(licences, _SEATS)
+_HOST = sa.select(hosts, licences.c.public_id.label("licence")).join_from(hosts, licences)
+
+
+class DatabaseUnit:
+    """See `ports_registry.RegistryUnit`."""
+
+    def __init__(self, connection: sa.Connection, writing: bool) -> None:
+        self._connection = connection
+        self._writing = writing
+
+    def add_licence(
+        self, public_id: str, key_digest: str, prefix: str, hint: str, terms: Terms, now: int
+    ) -> Licence:
+        self._connection.execute(
+            licences.insert().values(
+                public_id=public_id,
+                key_digest=key_digest,
+                prefix=prefix,
+                hint=hint,
+                products=list(terms.products),
+                releases=list(terms.releases),
+                channel=terms.channel,
+                host_limit=terms.host_limit,
+                expires_at=terms.expires_at,
+                note=terms.note,
+                created_at=now,
+            )
+        )
+        row = self._connection.execute(_LICENCE.where(licences.c.public_id == public_id)).one()
+        return _licence(row)
+
+    def licences(self) -> list[Licence]:
+        rows = self._connection.execute(_LICENCE.order_by(licences.c.id))
+        return [_licence(row) for row in rows]
+
+    def licence_by_key(self, key_digest: str) -> Licence | None:
+        return self._one_licence(licences.c.key_digest == key_digest)
+
+    def licence_by_public_id(self, public_id: str) -> Licence | None:
+        return self._one_licence(licences.c.public_id == public_id)
+
+    def _one_licence(self, condition: sa.ColumnElement[bool]) -> Licence | None:
+        if self._writing:
+            # Locked first and read after: in one statement PostgreSQL would count the seats
+            # as they were before it got the lock.
+            self._connection.execute(sa.select(licences.c.id).where(condition).with_for_update())
+        row = self._connection.execute(_LICENCE.where(condition)).one_or_none()
+        return _licence(row) if row else None
+
+    def revoke_licence(self, licence: int, now: int) -> None:
+        self._connection.execute(
+            licences.update().where(licences.c.id == licence).values(revoked_at=now)
+        )
+
+    def hosts(self, licence: int | None = None) -> list[Host]:
+        query = _HOST.order_by(hosts.c.id)
+        if licence is not None:
+            query = query.where(hosts.c.licence_id == licence)
+        return [_host(row) for row in self._connection.execute(query)]
+
+    def find_hosts(self, name: str) -> list[Host]:
+        by_id = self._connection.execute(_HOST.where(hosts.c.public_id == name)).one_or_none()
+        if by_id:
+            return [_host(by_id)]
+        named = _HOST.where(hosts.c.name == name, hosts.c.ended_at.is_(None))
+        return [_host(row) for row in self._connection.execute(named.order_by(hosts.c.id))]
+
+    def host_by_machine(self, licence: int, machine_digest: str) -> Host | None:
+        row = self._connection.execute(
+            _HOST.where(hosts.c.licence_id == licence, hosts.c.machine_digest == machine_digest)
+        ).one_or_none()
+        return _host(row) if row else None
+
+    def add_host(
+        self, licence: int, public_id: str, facts: HostFacts, machine_digest: str | None, now: int
+    ) -> Host:
+        self._connection.execute(
+            hosts.insert().values(
+                public_id=public_id,
+                licence_id=licence,
+                machine_digest=machine_digest,
+                name=facts.name,
+                release=facts.release,
+                arch=facts.arch,
+                registered_at=now,
+                last_registered_at=now,
+            )
+        )
+        return _host(self._connection.execute(_HOST.where(hosts.c.public_id == public_id)).one())
+
+    def renew_host(self, host: int, facts: HostFacts, now: int) -> None:
+        values: dict[str, object] = {
+            "name": facts.name,
+            "last_registered_at": now,
+            "ended_at": None,
+            "ended_by": None,
+        }
+        if facts.release:
+            values["release"] = facts.release
+        if facts.arch:
+            values["arch"] = facts.arch
+        self._connection.execute(hosts.update().where(hosts.c.id == host).values(**values))
+
+    def end_host(self, host: int, by: str, now: int) -> None:
+        self._connection.execute(tokens.delete().where(tokens.c.host_id == host))
+        self._connection.execute(
+            hosts.update().where(hosts.c.id == host).values(ended_at=now, ended_by=by)
+        )
+
+    def add_token(self, host: int, token_digest: str, now: int) -> None:
+        self._connection.execute(
+            tokens.insert().values(digest=token_digest, host_id=host, created_at=now)
+        )
+
+    def retire_tokens(self, host: int, keep: str | None, until: int, now: int) -> None:
+        of_host = tokens.c.host_id == host
+        if keep is None:
+            newest = sa.select(tokens.c.digest).where(of_host).order_by(tokens.c.id.desc())
+            keep = self._connection.execute(newest.limit(1)).scalar_one_or_none()
+        over = tokens.c.expires_at < now
+        self._connection.execute(tokens.delete().where(of_host, (tokens.c.digest != keep) | over))
+        self._connection.execute(
+            tokens.update()
+            .where(of_host, tokens.c.expires_at.is_(None) | (tokens.c.expires_at > until))
+            .values(expires_at=until)
+        )
+
+    def token(self, token_digest: str) -> TokenRecord | None:
+        row = self._connection.execute(
+            sa.select(tokens.c.host_id, tokens.c.expires_at).where(tokens.c.digest == token_digest)
+        ).one_or_none()
+        if row is None:
+            return None
+        host = self._connection.execute(_HOST.where(hosts.c.id == row.host_id)).one()
+        licence = self._connection.execute(
+            _LICENCE.where(licences.c.public_id == host.licence)
+        ).one()
+        return TokenRecord(_host(host), _licence(licence), row.expires_at)
+
+
+class DatabaseRegistry:
+    """See `ports_registry.Registry`."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._immediate = engine.execution_options(**{_IMMEDIATE: True})
+
+    @classmethod
+    def open(cls, url: str, pepper_check: str) -> DatabaseRegistry:
+        """Opens the registry and makes its tables where there are none yet.
+
+        Args:
+            url: `sqlite:///PATH` or `postgresql://…`.
+            pepper_check: `Digests.check()` of the pepper in use.
+
+        Raises:
+            ConfigError: no such database driver; another version of this program made the
+                tables; they belong to another pepper.
+            StorageError: it cannot be opened.
+        """
+        registry = cls(_engine(url))
+        with _translated():
+            _prepare(registry._immediate, pepper_check)
+        return registry
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def check(self) -> None:
+        with self.reading() as unit:
+            unit.token("")
+
+    @contextmanager
+    def reading(self) -> Iterator[DatabaseUnit]:
+        with _translated(), self._engine.connect() as connection:
+            yield DatabaseUnit(connection, writing=False)
+
+    @contextmanager
+    def writing(self) -> Iterator[DatabaseUnit]:
+        with _translated(), self._immediate.begin() as connection:
+            yield DatabaseUnit(connection, writing=True)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        # The driver's own words: SQLAlchemy's would add the statement and its parameters.
+        raise StorageError(
+            f"the registry's database failed: {str(error.orig).strip()}",
+            way_out="see whether the disk is full or the database is down",
+        ) from None
+    except SQLAlchemyError as error:
+        raise StorageError(f"the registry's database failed: {type(error).__name__}") from None
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite_engine(parsed)
+        return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+    except (ImportError, NoSuchModuleError) as error:
+        raise ConfigError(
+            f"[main] database: its driver is missing: {error}",
+            way_out="for postgresql:// install python3-psycopg2",
+        ) from None
+    except SQLAlchemyError:
+        raise ConfigError("[main] database: not a database URL") from None
+
+
+def _sqlite_engine(url: sa.URL) -> sa.Engine:
+    if not url.database or url.database == ":memory:":
+        raise ConfigError(
+            "[main] database: a registry needs a file", expected="sqlite, or sqlite:////a/path"
+        )
+    _create_private(Path(url.database))
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        # No implicit BEGIN of the driver: the one below says which kind.
+        connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None},
+    )
+    sa.event.listen(engine, "connect", _configure_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _create_private(path: Path) -> None:
+    # Only where it is new: closing a second descriptor of a database drops SQLite's locks.
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    except OSError as error:
+        raise StorageError(
+            f"cannot create the registry: {error.strerror}", path=str(path)
+        ) from None
+
+
+def _configure_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    # A token that was handed out must not be forgotten in a power cut.
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get(_IMMEDIATE)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _prepare(engine: sa.Engine, pepper_check: str) -> None:
+    wanted = {"schema_version": str(VERSION), "pepper_check": pepper_check}
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+        metadata.create_all(connection, tables=[meta])
+        found = {row.name: row.value for row in connection.execute(sa.select(meta))}
+        if not found:
+            metadata.create_all(connection)
+            rows = [{"name": name, "value": value} for name, value in wanted.items()]
+            connection.execute(meta.insert(), rows)
+            return
+    if found.get("schema_version") != wanted["schema_version"]:
+        raise ConfigError(
+            "the registry was made by another version of tuxmirror",
+            expected=f"schema version {VERSION}",
+            found=f"schema version {found.get('schema_version')}",
+            way_out="use the version of tuxmirror that made it, or a newer one",
+        )
+    if found.get("pepper_check") != pepper_check:
+        raise ConfigError(
+            "the registry's keys and tokens were made with another pepper",
+            way_out="restore state/pepper from the backup of this registry",
+        )
+
+
+def _licence(row: Any) -> Licence:
+    terms = Terms(
+        products=tuple(row.products),
+        releases=tuple(row.releases),
+        channel=row.channel,
+        host_limit=row.host_limit,
+        expires_at=row.expires_at,
+        note=row.note,
+    )
+    return Licence(
+        id=row.id,
+        public_id=row.public_id,
+        prefix=row.prefix,
+        hint=row.hint,
+        terms=terms,
+        created_at=row.created_at,
+        revoked_at=row.revoked_at,
+        seats_taken=row.seats_taken,
+    )
+
+
+def _host(row: Any) -> Host:
+    return Host(
+        id=row.id,
+        public_id=row.public_id,
+        licence=row.licence,
+        name=row.name,
+        release=row.release,
+        arch=row.arch,
+        registered_at=row.registered_at,
+        last_registered_at=row.last_registered_at,
+        ended_at=row.ended_at,
+        ended_by=row.ended_by,
+    )

@@ -1,0 +1,327 @@
+"""The commands that let hosts in: license, host, serve."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from .adapters.http_app import create_app, stderr_log
+from .adapters.http_files import PublishedFiles
+from .adapters.http_server import parse_listen, serve
+from .adapters.registry_db import DatabaseRegistry
+from .adapters.state_files import AuditFile, load_pepper, private_directory
+from .core import licence as rules
+from .core.config import Config
+from .core.credentials import Digests
+from .core.errors import ConfigError
+from .core.licence import Host, Licence, Terms, format_time, time_or_none
+from .usecases import hosts, licences
+from .usecases.registration import Registration
+
+STATE = "state"
+DATABASE = "registry.sqlite"
+AUDIT = "audit.log"
+
+
+class Parts(NamedTuple):
+    """What the commands stand on."""
+
+    registry: DatabaseRegistry
+    digests: Digests
+    audit: AuditFile
+
+
+@contextmanager
+def _open(config: Config, actor: str) -> Iterator[Parts]:
+    state = private_directory(config.store / STATE)
+    digests = Digests(load_pepper(state))
+    url = config.database
+    if url == "sqlite":
+        url = f"sqlite:///{state / DATABASE}"
+    registry = DatabaseRegistry.open(url, digests.check())
+    try:
+        yield Parts(registry, digests, AuditFile(state / AUDIT, actor))
+    finally:
+        registry.close()
+
+
+def add_commands(subparsers: Any) -> None:
+    """Adds the commands; each sets `handler(config, args) -> int`."""
+    _add_license(subparsers.add_parser("license", help="make, show and revoke licence keys"))
+    _add_host(subparsers.add_parser("host", help="show registered hosts, end a registration"))
+    command = subparsers.add_parser("serve", help="serve registration and content")
+    command.add_argument(
+        "--listen",
+        default="127.0.0.1:8080",
+        metavar="ADDRESS:PORT",
+        help="where (default: %(default)s); port 0 takes a free one",
+    )
+    _finish(command, run_serve)
+
+
+def _finish(command: argparse.ArgumentParser, handler: Any) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=handler)
+
+
+def _add_license(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    create = commands.add_parser("create", help="make a licence; prints its key, once")
+    create.add_argument(
+        "--product",
+        action="append",
+        required=True,
+        metavar="P",
+        help=f"what it buys: {', '.join(rules.PRODUCTS)}; may be repeated",
+    )
+    create.add_argument(
+        "--release",
+        action="append",
+        default=[],
+        metavar="R",
+        help="a release such as 9.2, or 9 for all of 9.x; may be repeated (default: all)",
+    )
+    create.add_argument("--hosts", type=int, metavar="N", help="seats (default: no limit)")
+    create.add_argument("--expires", metavar="DATE", help="last day, UTC (default: never)")
+    create.add_argument(
+        "--channel", default=rules.DEFAULT_CHANNEL, metavar="C", help="(default: %(default)s)"
+    )
+    create.add_argument("--note", default="", help="for you: shown in lists")
+    _finish(create, run_license_create)
+    _finish(commands.add_parser("list", help="all licences"), run_license_list)
+    for name, text, handler in (
+        ("show", "one licence and its hosts", run_license_show),
+        ("revoke", "end a licence and all its tokens", run_license_revoke),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("key", metavar="KEY", help="the key, its id, or - to read it")
+        _finish(command, handler)
+
+
+def _add_host(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    command = commands.add_parser("list", help="registered hosts")
+    command.add_argument("--license", metavar="KEY", help="of this licence (key or id) only")
+    command.add_argument("--all", action="store_true", help="also those that left")
+    _finish(command, run_host_list)
+    for name, text, handler in (
+        ("show", "one host", run_host_show),
+        ("revoke", "end a host's registration and free its seat", run_host_revoke),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("host", metavar="HOST", help="its id or host name")
+        _finish(command, handler)
+
+
+def run_license_create(config: Config, args: argparse.Namespace) -> int:
+    now = time.time()
+    if args.hosts is not None and args.hosts < 1:
+        raise ConfigError("--hosts: a licence is for at least one host", found=str(args.hosts))
+    terms = Terms(
+        products=rules.parse_products(args.product),
+        releases=rules.parse_releases(args.release),
+        channel=rules.parse_channel(args.channel),
+        host_limit=args.hosts,
+        expires_at=rules.parse_expiry(args.expires, now) if args.expires else None,
+        note=args.note,
+    )
+    with _open(config, "operator") as parts:
+        key, licence = licences.create(parts.registry, parts.digests, parts.audit, terms, int(now))
+    if args.json:
+        _print_json({"key": key, **_licence_dict(licence, now)})
+    else:
+        print(key)
+    return 0
+
+
+def run_license_list(config: Config, args: argparse.Namespace) -> int:
+    now = time.time()
+    with _open(config, "operator") as parts:
+        found = licences.every(parts.registry)
+    if args.json:
+        _print_json({"licences": [_licence_dict(licence, now) for licence in found]})
+        return 0
+    rows = [
+        (
+            licence.public_id,
+            licence.masked_key,
+            licence.state(now),
+            ",".join(licence.terms.products),
+            ",".join(licence.terms.releases) or "all",
+            _seats(licence),
+            format_time(licence.terms.expires_at),
+            licence.terms.note,
+        )
+        for licence in found
+    ]
+    _print_table(("ID", "KEY", "STATE", "PRODUCTS", "RELEASES", "HOSTS", "EXPIRES", "NOTE"), rows)
+    return 0
+
+
+def run_license_show(config: Config, args: argparse.Namespace) -> int:
+    with _open(config, "operator") as parts:
+        licence = licences.show(parts.registry, parts.digests, _key_of(args))
+        registered = hosts.every(parts.registry, parts.digests, licence.public_id)
+    present = [host for host in registered if host.ended_at is None]
+    now = time.time()
+    if args.json:
+        document = _licence_dict(licence, now)
+        _print_json({**document, "registered": [_host_dict(host) for host in present]})
+        return 0
+    _print_fields({**_licence_dict(licence, now), "hosts": _seats(licence)})
+    if present:
+        print()
+        _print_hosts(present)
+    return 0
+
+
+def run_license_revoke(config: Config, args: argparse.Namespace) -> int:
+    now = time.time()
+    with _open(config, "operator") as parts:
+        licence = licences.revoke(
+            parts.registry, parts.digests, parts.audit, _key_of(args), int(now)
+        )
+    if args.json:
+        _print_json(_licence_dict(licence, now))
+    else:
+        print(f"licence {licence.public_id} ({licence.masked_key}) is revoked")
+    return 0
+
+
+def run_host_list(config: Config, args: argparse.Namespace) -> int:
+    with _open(config, "operator") as parts:
+        found = hosts.every(parts.registry, parts.digests, args.license)
+    if not args.all:
+        found = [host for host in found if host.ended_at is None]
+    if args.json:
+        _print_json({"hosts": [_host_dict(host) for host in found]})
+    else:
+        _print_hosts(found)
+    return 0
+
+
+def run_host_show(config: Config, args: argparse.Namespace) -> int:
+    with _open(config, "operator") as parts:
+        host = hosts.show(parts.registry, args.host)
+    _print_json(_host_dict(host)) if args.json else _print_fields(_host_dict(host))
+    return 0
+
+
+def run_host_revoke(config: Config, args: argparse.Namespace) -> int:
+    with _open(config, "operator") as parts:
+        host = hosts.revoke(parts.registry, parts.audit, args.host, int(time.time()))
+    if args.json:
+        _print_json(_host_dict(host))
+    else:
+        print(f"host {host.public_id} ({host.name}) is no longer registered")
+    return 0
+
+
+def run_serve(config: Config, args: argparse.Namespace) -> int:
+    address = parse_listen(args.listen)
+    open_trees = [name for name, tree in config.trees.items() if tree.open]
+    with _open(config, "service") as parts:
+        registration = Registration(parts.registry, parts.digests, parts.audit)
+        files = PublishedFiles(config.public, open_trees, registration.grant)
+        app = create_app(registration, files, stderr_log)
+
+        def listening(url: str) -> None:
+            if args.json:
+                print(json.dumps({"event": "listening", "url": url}), flush=True)
+            else:
+                print(f"listening on {url}", flush=True)
+
+        serve(app, address, stderr_log, listening)
+    if args.json:
+        print(json.dumps({"event": "done"}), flush=True)
+    return 0
+
+
+def _key_of(args: argparse.Namespace) -> str:
+    key: str = args.key
+    return sys.stdin.readline().strip() if key == "-" else key
+
+
+def _licence_dict(licence: Licence, now: float) -> dict[str, object]:
+    terms = licence.terms
+    return {
+        "id": licence.public_id,
+        "masked_key": licence.masked_key,
+        "state": licence.state(now),
+        "products": list(terms.products),
+        "releases": list(terms.releases),
+        "channel": terms.channel,
+        "hosts": terms.host_limit,
+        "hosts_taken": licence.seats_taken,
+        "expires": time_or_none(terms.expires_at),
+        "created": format_time(licence.created_at),
+        "revoked": time_or_none(licence.revoked_at),
+        "note": terms.note,
+    }
+
+
+def _host_dict(host: Host) -> dict[str, object]:
+    return {
+        "id": host.public_id,
+        "host_name": host.name,
+        "licence": host.licence,
+        "release": host.release,
+        "arch": host.arch,
+        "state": "registered" if host.ended_at is None else "ended",
+        "registered": format_time(host.registered_at),
+        "last_registered": format_time(host.last_registered_at),
+        "ended": time_or_none(host.ended_at),
+        "ended_by": host.ended_by,
+    }
+
+
+def _seats(licence: Licence) -> str:
+    limit = licence.terms.host_limit
+    return f"{licence.seats_taken} of {'any number' if limit is None else limit}"
+
+
+def _print_json(document: object) -> None:
+    print(json.dumps(document, indent=2))
+
+
+def _print_fields(fields: dict[str, object]) -> None:
+    for name, value in fields.items():
+        if isinstance(value, list):
+            value = ", ".join(value) or "all"
+        if value not in (None, ""):
+            print(f"{name.replace('_', ' ') + ':':<17}{_plain(str(value))}")
+
+
+def _print_hosts(found: Iterable[Host]) -> None:
+    rows = [
+        (
+            host.public_id,
+            host.name,
+            host.licence,
+            host.release or "-",
+            host.arch or "-",
+            format_time(host.last_registered_at),
+            "" if host.ended_at is None else f"left {format_time(host.ended_at)}",
+        )
+        for host in found
+    ]
+    _print_table(("ID", "HOST", "LICENCE", "RELEASE", "ARCH", "REGISTERED", ""), rows)
+
+
+def _print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    cells = [[_plain(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+    for row in cells:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _plain(text: str) -> str:
+    """Host names and notes come from outside: a terminal must neither obey nor choke on them."""
+    encoding = sys.stdout.encoding or "utf-8"
+    known = text.encode(encoding, "replace").decode(encoding)
+    return "".join(c if c.isprintable() else "?" for c in known)
