@@ -113,6 +113,15 @@ class RpmSpec:
     def source(self) -> str:
         return self.sourcerpm or f"{self.name}-{self.version}-{self.release}.src.rpm"
 
+    @property
+    def contents(self) -> dict[str, bytes | Symlink | Directory]:
+        """All it installs: `files`, and what every package owns."""
+        documents = f"/usr/share/doc/{self.nvra}"
+        contents = {f"{documents}/README": f"{self.nevra}\n".encode(), **self.files}
+        if self.size:
+            contents[f"{documents}/payload"] = Random(self.nevra).randbytes(self.size)
+        return contents
+
     def but(self, **changes: Any) -> RpmSpec:
         """This package with some fields changed."""
         return replace(self, **changes)
@@ -197,17 +206,9 @@ def _assemble(spec: RpmSpec) -> bytes:
             getattr(builder, kind)(*_dependency(text))
     for name, script in spec.scriptlets.items():
         getattr(builder, _SCRIPTLETS[name])(script)
-    for file_path, content in _contents(spec).items():
+    for file_path, content in spec.contents.items():
         _add_file(builder, file_path, content, file_path in spec.config)
     return builder.build().to_bytes()
-
-
-def _contents(spec: RpmSpec) -> dict[str, bytes | Symlink | Directory]:
-    documents = f"/usr/share/doc/{spec.nvra}"
-    contents = {f"{documents}/README": f"{spec.nevra}\n".encode(), **spec.files}
-    if spec.size:
-        contents[f"{documents}/payload"] = Random(spec.nevra).randbytes(spec.size)
-    return contents
 
 
 def _add_file(

@@ -275,7 +275,8 @@ def _modules(state: int, arch: str) -> str:
         for number in sorted(versions):
             if number <= state:
                 documents.append(_modulemd(name, stream, number, arch))
-    documents.append(_DEFAULTS.format(name="postgresql", stream="15"))
+    documents.append(_DEFAULTS.format(name="nodejs", default="", stream="18"))
+    documents.append(_DEFAULTS.format(name="postgresql", default='  stream: "15"\n', stream="15"))
     return "".join(documents)
 
 
@@ -332,8 +333,7 @@ document: modulemd-defaults
 version: 1
 data:
   module: {name}
-  stream: "{stream}"
-  profiles:
+{default}  profiles:
     "{stream}": [common]
 ...
 """
