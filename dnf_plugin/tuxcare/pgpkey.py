@@ -18,18 +18,23 @@ def fingerprints(data: bytes) -> List[str]:
 
     Raises ValueError for what is not a public key file, ASCII-armoured or binary.
     """
-    blocks = [_unarmour(block) for block in _ARMOUR.findall(data)]
-    if not blocks:
-        blocks = [data]
     found = [
         _fingerprint(body)
-        for block in blocks
-        for tag, body in _packets(block)
+        for block in key_blocks(data)
+        for tag, body in packets(block)
         if tag == _PUBLIC_KEY
     ]
     if not found:
         raise ValueError("no public key in it")
     return found
+
+
+def key_blocks(data: bytes) -> List[bytes]:
+    """The binary key blocks of a public key file, ASCII-armoured or binary.
+
+    Raises ValueError for damaged armour.
+    """
+    return [_unarmour(block) for block in _ARMOUR.findall(data)] or [data]
 
 
 def _unarmour(block: bytes) -> bytes:
@@ -45,8 +50,8 @@ def _unarmour(block: bytes) -> bytes:
         raise ValueError("damaged armour: {}".format(error)) from error
 
 
-def _packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
-    """The packets as (tag, body)."""
+def packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
+    """The OpenPGP packets as (tag, body). Raises ValueError for what is cut off or none."""
     position = 0
     while position < len(data):
         header = data[position]

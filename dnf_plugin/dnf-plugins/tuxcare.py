@@ -1,0 +1,185 @@
+"""TuxCare's DNF plugin: repository variables, and FIPS pins.
+
+Only hooks are here. dnf swallows an error of this module's import, so the library is imported
+inside the hooks; and it logs and ignores any exception but its own Error in a hook, so an enforcing
+hook turns every other one into that: when in doubt nothing is installed.
+"""
+
+import functools
+import logging
+import os
+
+import dnf
+import dnf.exceptions
+
+logger = logging.getLogger("dnf.plugin")
+
+# These repair or remove the plugin, so they pass whatever state the pins are in.
+OWN_PACKAGES = frozenset(["tuxcare-release", "tuxcare-fips-pin"])
+
+
+def enforcing(hook):
+    """A hook that stops the command when it cannot do its work."""
+
+    @functools.wraps(hook)
+    def closed(plugin):
+        try:
+            hook(plugin)
+        except dnf.exceptions.Error:
+            raise
+        except Exception as error:  # noqa: BLE001
+            plugin.stop(error)
+
+    return closed
+
+
+def helping(hook):
+    """A hook whose failure costs repositories, never the command."""
+
+    @functools.wraps(hook)
+    def tolerant(plugin):
+        try:
+            hook(plugin)
+        except dnf.exceptions.Error:
+            raise
+        except Exception as error:  # noqa: BLE001
+            logger.warning("tuxcare: %s: %s", type(error).__name__, error)
+
+    return tolerant
+
+
+class TuxCare(dnf.Plugin):
+    """Variables in pre_config and config; pins in sack, resolved and pre_transaction."""
+
+    name = "tuxcare"
+
+    def __init__(self, base, cli):
+        super(TuxCare, self).__init__(base, cli)
+        self._redactor = None
+        self._injected = None
+        self._pins = None
+        self._failure = None
+
+    @helping
+    def pre_config(self):
+        from tuxcare import dnf_adapter, redact, variables
+
+        self._injected = variables.inject(
+            self.base.conf.substitutions, dnf_adapter.variable_roots(self.base)
+        )
+        if self._injected.token:
+            self._redactor = redact.Redactor(self._injected.token)
+            self._redactor.attach()
+
+    @helping
+    def config(self):
+        from tuxcare import dnf_adapter, variables
+
+        if self._redactor is not None:
+            dnf_adapter.clean_progress(self.base, self._redactor)
+        disabled, names = dnf_adapter.disable_unset(self.base)
+        if os.geteuid() != 0:
+            return
+        for problem in self._injected.problems if self._injected else ():
+            logger.warning("tuxcare: %s", problem)
+        if disabled:
+            registered = self._injected is not None and self._injected.token is not None
+            logger.warning(variables.explain_unset(disabled, names, registered))
+
+    @enforcing
+    def sack(self):
+        if not self._fips_may_be_on():
+            return
+        self._failure = None
+        try:
+            self._filter()
+        except dnf.exceptions.Error:
+            raise
+        except Exception as error:  # noqa: BLE001
+            # Not yet: reading commands and the repair of the plugin itself go on.
+            self._failure = error
+
+    def _filter(self):
+        from tuxcare import dnf_adapter, pins
+
+        if not dnf_adapter.is_resolving(self.cli):
+            return
+        rules = self._load()
+        if rules is None:
+            return
+        hidden = dnf_adapter.hide_forbidden(self.base, rules)
+        dnf_adapter.protect_validated(self.base, rules)
+        asked = dnf_adapter.refuse_forbidden_specs(self.base, self.cli, hidden)
+        if asked:
+            raise dnf.exceptions.Error(pins.explain(asked, rules.mode, rules.release))
+
+    def _load(self):
+        from tuxcare import dnf_adapter
+
+        if self._pins is None:
+            self._pins = dnf_adapter.load_pins(self.base)
+        return self._pins
+
+    @enforcing
+    def resolved(self):
+        self._check()
+
+    @enforcing
+    def pre_transaction(self):
+        self._check()
+
+    def _check(self):
+        if not self._fips_may_be_on() or self._is_own_repair():
+            return
+        if self._failure is not None:
+            raise self._failure
+        from tuxcare import dnf_adapter, pins
+
+        rules = self._load()
+        if rules is None:
+            return
+        violations = rules.check(dnf_adapter.to_change(self.base, rules))
+        if violations:
+            raise dnf.exceptions.Error(pins.explain(violations, rules.mode, rules.release))
+
+    def _fips_may_be_on(self):
+        """False only where no choice was ever made, or the file tuxctl writes says off."""
+        path = os.path.join(self.base.conf.installroot, "etc/tuxcare/fips.conf")
+        try:
+            with open(path, "rb") as stream:
+                lines = stream.read().splitlines()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        said = [line.replace(b" ", b"") for line in lines if line and not line.startswith(b"#")]
+        return said[:2] != [b"[fips]", b"mode=off"] or any(
+            not line.startswith(b"release=") for line in said[2:]
+        )
+
+    def _is_own_repair(self):
+        """Whether the transaction is about our own packages and what goes with them."""
+        items = list(self.base.transaction or ())
+        if not any(item.name in OWN_PACKAGES for item in items):
+            return False
+        return all(
+            item.name in OWN_PACKAGES
+            or (item.action in dnf.transaction.BACKWARD_ACTIONS and self._is_cleanup(item))
+            for item in items
+        )
+
+    @staticmethod
+    def _is_cleanup(item):
+        import libdnf.transaction
+
+        return item.reason == libdnf.transaction.TransactionItemReason_CLEAN
+
+    def stop(self, error):
+        """Ends the command with what a person can act on."""
+        message = getattr(error, "message", None) or "{}: {}".format(type(error).__name__, error)
+        hint = getattr(error, "hint", None) or "Repair it with 'dnf reinstall tuxcare-release'."
+        raise dnf.exceptions.Error(
+            "tuxcare: the FIPS pins cannot be checked, so nothing is changed: {}\n{}".format(
+                message, hint
+            )
+        ) from error
