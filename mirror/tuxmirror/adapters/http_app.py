@@ -116,10 +116,7 @@ class Views:
 
     def ready(self) -> Response:
         self._registration.check()
-        try:
-            self._files.check()
-        except OSError as error:
-            raise StorageError(f"the public folder cannot be read: {error.strerror}") from None
+        self._files.check()
         return jsonify(status="ready")
 
     def content(self, path: str = "") -> BaseResponse:
@@ -218,12 +215,12 @@ def _register_errors(app: Flask, log: Callable[[str], None]) -> None:
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
-        message = error.description or error.name
+        message = error.description if isinstance(error, BadRequest) else error.name
         if isinstance(error, Forbidden):
             message = "Forbidden: this content needs a registered host with a licence for it"
         elif isinstance(error, RequestEntityTooLarge):
             message = f"a request has at most {MAX_BODY} bytes"
-        response = _error(status, _CODES.get(status, "error"), message)
+        response = _error(status, _CODES.get(status, "error"), message or error.name)
         for name, value in error.get_headers():
             if name in ("Allow", "Content-Range"):
                 response.headers[name] = value

@@ -9,6 +9,7 @@ through all symlinks and must lie inside <public>.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -20,15 +21,18 @@ from typing import IO, Any, Callable
 
 from werkzeug.exceptions import Forbidden, NotFound, RequestedRangeNotSatisfiable
 from werkzeug.http import http_date, parse_range_header
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
 from ..core import entitlement
+from ..core.errors import StorageError
 from ..core.licence import DEFAULT_CHANNEL, Grant
 
 _CHUNK = 64 * 1024
 _YEAR = 365 * 86400
-_INDEX = (entitlement.OWN,)
+# ENXIO: a socket, or a pipe without a writer.
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 _TYPES = {
     ".rpm": "application/x-rpm",
@@ -72,8 +76,11 @@ class PublishedFiles:
 
         Raises:
             NotFound, Forbidden (one for every reason), RequestedRangeNotSatisfiable.
+            StorageError: it is there and cannot be read.
         """
-        if path.rstrip("/") == entitlement.OWN:
+        if path == entitlement.OWN:
+            return redirect(f"/{entitlement.OWN}/", 308)
+        if path == f"{entitlement.OWN}/":
             return self._index(self._channel(DEFAULT_CHANNEL))
         request = entitlement.parse(path)
         if request is None:
@@ -92,9 +99,12 @@ class PublishedFiles:
         return _send(file, status, headers, environ)
 
     def check(self) -> None:
-        """Raises OSError where the public folder cannot be read."""
-        with os.scandir(self._public):
-            pass
+        """Raises StorageError where the public folder cannot be read."""
+        try:
+            with os.scandir(self._public):
+                pass
+        except OSError as error:
+            raise _unreadable(error) from None
 
     def _grant_for(self, token: str | None) -> Grant | None:
         return self._grant(token) if token else None
@@ -103,24 +113,20 @@ class PublishedFiles:
         return self._inside(self._public / name)
 
     def _inside(self, path: Path) -> Path:
-        """Without symlinks; raises NotFound where it is missing or leaves <public>."""
-        try:
-            root = self._public.resolve(strict=True)
-            real = path.resolve(strict=True)
-        except (OSError, RuntimeError):  # RuntimeError: a loop of symlinks, before Python 3.13
-            raise NotFound from None
-        if root not in real.parents:
+        """Without symlinks; raises NotFound where it leaves <public>. It may be missing."""
+        root = os.path.realpath(self._public)
+        real = os.path.realpath(path)
+        if not real.startswith(root + os.sep):
             raise NotFound
-        return real
+        return Path(real)
 
     def _index(self, channel: Path) -> Response:
         """What a newcomer looks for: the release packages and the keys."""
-        names = []
         try:
             with os.scandir(channel / entitlement.OWN) as entries:
                 names = sorted(e.name for e in entries if e.is_file() and _is_listed(e.name))
-        except FileNotFoundError:
-            raise NotFound from None
+        except OSError as error:
+            raise _not_found_or_unreadable(error) from None
         items = "".join(f'<li><a href="{escape(n)}">{escape(n)}</a></li>\n' for n in names)
         page = (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -128,6 +134,14 @@ class PublishedFiles:
             f"<body><h1>Index of /tuxcare/</h1>\n<ul>\n{items}</ul></body></html>\n"
         )
         return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})
+
+
+def _not_found_or_unreadable(error: OSError) -> NotFound | StorageError:
+    return NotFound() if error.errno in _NOT_THERE else _unreadable(error)
+
+
+def _unreadable(error: OSError) -> StorageError:
+    return StorageError(f"published files cannot be read: {error.strerror}")
 
 
 def _opens(grant: Grant | None, segments: tuple[str, ...]) -> bool:
@@ -171,13 +185,13 @@ def _open(path: Path) -> tuple[IO[bytes], os.stat_result]:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
         descriptor = os.open(path, flags)
-    except FileNotFoundError:
-        raise NotFound from None
-    file = os.fdopen(descriptor, "rb") if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
-    if file is None:
+    except OSError as error:
+        raise _not_found_or_unreadable(error) from None
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
         os.close(descriptor)
         raise NotFound
-    return file, os.fstat(descriptor)
+    return os.fdopen(descriptor, "rb"), status
 
 
 def _send(

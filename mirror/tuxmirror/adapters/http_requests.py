@@ -36,10 +36,18 @@ def parse_host_facts(body: dict[str, Any]) -> HostFacts:
         raise InvalidBody("'host_name' is missing")
     return HostFacts(
         name=name,
-        machine_id=_member(body, "machine_id", _MACHINE_ID, "8 to 64 letters, digits, '-'"),
+        machine_id=_machine_id(body),
         release=_member(body, "release", _RELEASE, "a release such as 9.2"),
         arch=_member(body, "arch", _ARCH, "an arch such as x86_64"),
     )
+
+
+def _machine_id(body: dict[str, Any]) -> str | None:
+    """None for the ids of images that were never booted: hosts made from one share them."""
+    machine_id = _member(body, "machine_id", _MACHINE_ID, "8 to 64 letters, digits, '-'")
+    if machine_id is None or machine_id.strip("0-") == "" or machine_id == "uninitialized":
+        return None
+    return machine_id
 
 
 def _member(body: dict[str, Any], name: str, pattern: re.Pattern[str], what: str) -> str | None:

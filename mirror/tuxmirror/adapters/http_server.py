@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
+import time
+from collections.abc import Iterator
 from typing import Any, Callable
 
+from waitress import wasyncore
 from waitress.server import create_server
 
 from ..core.credentials import redact
 from ..core.errors import ConfigError
 
+# How long answers at work may take to finish after a request to stop.
+DRAIN_SECONDS = 30.0
 _BACKLOG = 1024
 _SETTINGS = {
     "threads": 8,
@@ -47,7 +53,9 @@ def serve(
     log: Callable[[str], None],
     listening: Callable[[str], None],
 ) -> None:
-    """Serves until SIGTERM or SIGINT; must run in the main thread.
+    """Serves until SIGTERM or SIGINT, then finishes what it is sending; a second one ends it.
+
+    Must run in the main thread.
 
     Args:
         app: the WSGI application.
@@ -60,22 +68,55 @@ def serve(
     """
     bound = _bind(address)
     _send_logs_to(log)
-    server = create_server(app, sockets=[bound], **_SETTINGS)
-    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in previous:
-        signal.signal(number, _stop)
-    try:
+    sockets: dict[int, Any] = {}
+    server = create_server(app, map=sockets, sockets=[bound], **_SETTINGS)
+    with _stop_signals(server) as stop:
         listening(_url(bound))
-        # Returns on SystemExit, once the requests at work have been answered.
-        server.run()
+        while not stop.asked:
+            _turn(sockets)
+        _drain(server, sockets, stop)
+    server.task_dispatcher.shutdown(timeout=1)
+    wasyncore.close_all(sockets)
+
+
+def _turn(sockets: dict[int, Any], timeout: float = 1.0) -> None:
+    wasyncore.loop(timeout=timeout, use_poll=True, map=sockets, count=1)
+
+
+def _drain(server: Any, sockets: dict[int, Any], stop: _Stop) -> None:
+    """Accepts no more, and lets the answers at work finish: nobody's download breaks off."""
+    wasyncore.dispatcher.close(server)
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while time.monotonic() < deadline and stop.asked == 1:
+        # A copy: closing takes them out.
+        for channel in list(server.active_channels.values()):
+            if not (channel.requests or channel.request or channel.total_outbufs_len):
+                channel.handle_close()
+        if not server.active_channels:
+            return
+        _turn(sockets, timeout=0.1)
+
+
+class _Stop:
+    """How often a signal asked to stop; the second time means now."""
+
+    asked = 0
+
+
+@contextlib.contextmanager
+def _stop_signals(server: Any) -> Iterator[_Stop]:
+    stop = _Stop()
+
+    def ask(_number: int, _frame: object) -> None:
+        stop.asked += 1
+        server.pull_trigger()
+
+    previous = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        bound.close()
-
-
-def _stop(_number: int, _frame: object) -> None:
-    raise SystemExit(0)
 
 
 def _bind(address: tuple[str, int]) -> socket.socket:

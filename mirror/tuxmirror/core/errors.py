@@ -139,12 +139,9 @@ class LockedError(MirrorError):
 
 
 # Of several trees that failed in one run, the gravest decides how the process ends.
-GRAVITY = (4, 5, 6, 3)
+GRAVITY = (70, 2, 4, 5, 6, 3, 7)
 
 
 def gravest(statuses: list[int]) -> int:
     """The exit status of a run from those of its trees (0 where all went well)."""
-    failed = [status for status in statuses if status]
-    if not failed:
-        return 0
-    return min(failed, key=lambda s: GRAVITY.index(s) if s in GRAVITY else -1)
+    return min((status for status in statuses if status), key=GRAVITY.index, default=0)

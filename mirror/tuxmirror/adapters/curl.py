@@ -1,0 +1,214 @@
+"""HTTP by libcurl's multi interface: many connections, hashing while receiving.
+
+Partial files lie in the given directory as `<sha256>.part` and are resumed after their bytes were
+hashed again. Redirects are followed by hand, to configured hosts only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote, urljoin, urlsplit
+
+import pycurl
+
+from .. import __version__
+from ..core.errors import MirrorError
+from ..ports import Document, DocumentRequest, Download, Failure
+from .curl_jobs import DocumentJob, FileJob, Job, Limits
+
+_RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+J = TypeVar("J", bound=Job)
+_DEFAULT_LIMITS = Limits()
+
+
+def _ignore(_bytes: int) -> None:
+    return None
+
+
+class CurlTransport:
+    """One for a run: connections and what was learnt of the mirrors are reused.
+
+    Args:
+        allowed: roots that were configured; redirects stay on their hosts.
+        parallel: connections at once.
+    """
+
+    def __init__(
+        self, allowed: Iterable[str], parallel: int, limits: Limits = _DEFAULT_LIMITS
+    ) -> None:
+        self._allowed = {_origin(url) for url in allowed}
+        self._parallel = parallel
+        self._limits = limits
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, parallel)
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._idle: list[pycurl.Curl] = []
+        self._failures: list[Failure] = []
+
+    def allow(self, url: str) -> None:
+        """A mirror that a configured mirror list named."""
+        self._allowed.add(_origin(url))
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        return self._failures
+
+    def documents(self, requests: Sequence[DocumentRequest]) -> list[Document | MirrorError]:
+        results: dict[int, Document | MirrorError] = {}
+        jobs = [DocumentJob(index, request) for index, request in enumerate(requests)]
+        for job, error in self._run(iter(jobs)):
+            results[job.index] = error if error else job.document()
+        return [results[index] for index in range(len(requests))]
+
+    def files(
+        self,
+        downloads: Iterable[Download],
+        directory: Path,
+        progress: Callable[[int], None] = _ignore,
+    ) -> Iterator[tuple[Download, Path]]:
+        jobs = (FileJob(download, directory, progress) for download in downloads)
+        for job, error in self._run(jobs):
+            if error:
+                raise error
+            yield job.download, job.path
+
+    def _run(self, jobs: Iterator[J]) -> Iterator[tuple[J, MirrorError | None]]:
+        """Drive all jobs; yields each once, with its error where it failed for good.
+
+        Abandoned half-way (the consumer raised), it gives back every handle.
+        """
+        active: dict[pycurl.Curl, J] = {}
+        waiting: list[tuple[float, J]] = []
+        try:
+            while True:
+                self._start(jobs, active, waiting)
+                if not active and not waiting:
+                    return
+                yield from self._step(active, waiting)
+        finally:
+            for handle, job in active.items():
+                self._multi.remove_handle(handle)
+                job.close()
+                handle.close()
+
+    def _start(
+        self,
+        jobs: Iterator[J],
+        active: dict[pycurl.Curl, J],
+        waiting: list[tuple[float, J]],
+    ) -> None:
+        now = time.monotonic()
+        due = deque(job for when, job in waiting if when <= now)
+        waiting[:] = [(when, job) for when, job in waiting if when > now]
+        while len(active) < self._parallel:
+            job = due.popleft() if due else next(jobs, None)
+            if job is None:
+                return
+            handle = self._idle.pop() if self._idle else pycurl.Curl()
+            handle.reset()
+            self._configure(handle, job)
+            job.begin(handle)
+            self._multi.add_handle(handle)
+            active[handle] = job
+        waiting.extend((now, job) for job in due)
+
+    def _step(
+        self, active: dict[pycurl.Curl, J], waiting: list[tuple[float, J]]
+    ) -> Iterator[tuple[J, MirrorError | None]]:
+        while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
+            pass
+        done = False
+        while True:
+            queued, good, bad = self._multi.info_read()
+            for handle in good:
+                done = True
+                yield from self._finished(handle, active, waiting, None)
+            for handle, number, message in bad:
+                done = True
+                yield from self._finished(handle, active, waiting, (number, message))
+            if not queued:
+                break
+        if done:
+            return
+        if active:
+            self._multi.select(0.5)
+        else:
+            time.sleep(max(0.0, min(when for when, _ in waiting) - time.monotonic()))
+
+    def _finished(
+        self,
+        handle: pycurl.Curl,
+        active: dict[pycurl.Curl, J],
+        waiting: list[tuple[float, J]],
+        trouble: tuple[int, str] | None,
+    ) -> Iterator[tuple[J, MirrorError | None]]:
+        job = active.pop(handle)
+        self._multi.remove_handle(handle)
+        status = handle.getinfo(pycurl.RESPONSE_CODE)
+        location = handle.getinfo(pycurl.REDIRECT_URL)
+        self._idle.append(handle)
+        job.close()
+        if job.raised:
+            raise job.raised
+        outcome = self._outcome(job, status, location, trouble)
+        if outcome is None:
+            yield job, None
+        elif isinstance(outcome, float):
+            waiting.append((time.monotonic() + outcome, job))
+        else:
+            yield job, outcome
+
+    def _outcome(
+        self, job: Job, status: int, location: str | None, trouble: tuple[int, str] | None
+    ) -> MirrorError | float | None:
+        """None: done. A number: again in that many seconds. An error: given up."""
+        if trouble is None and 300 <= status < 400 and status != 304:
+            target = urljoin(job.url, location or "")
+            if job.redirects < 5 and location and _origin(target) in self._allowed:
+                job.redirect(target)
+                return 0.0
+            where = urlsplit(target).netloc or "nowhere"
+            problem: str | None = f"redirects to {where}, which is not a configured mirror"
+            retry = False
+        elif job.refused:
+            problem, retry = job.refused, False
+        elif trouble is not None:
+            problem, retry = trouble[1] or pycurl.Curl().errstr(), True
+        elif status in (0, 200, 206, 304):
+            problem, retry = job.complete()
+        else:
+            problem, retry = f"HTTP status {status}", status in _RETRY_STATUS
+        if problem is None:
+            return None
+        self._failures.append(Failure(job.url, problem))
+        return job.failed(problem, retry, self._limits)
+
+    def _configure(self, handle: pycurl.Curl, job: Job) -> None:
+        limits = self._limits
+        for option, value in (
+            (pycurl.URL, quote(job.url, safe=":/?&=%~@!$'()*,;+[]")),
+            (pycurl.NOSIGNAL, 1),
+            (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+            (pycurl.FOLLOWLOCATION, 0),
+            (pycurl.USERAGENT, f"tuxmirror/{__version__}"),
+            (pycurl.CONNECTTIMEOUT, limits.connect),
+            (pycurl.LOW_SPEED_LIMIT, limits.min_rate),
+            (pycurl.LOW_SPEED_TIME, limits.stall),
+            (pycurl.BUFFERSIZE, 262144),
+            (pycurl.WRITEFUNCTION, job.write),
+            (pycurl.HEADERFUNCTION, job.header),
+            (pycurl.PIPEWAIT, 1),
+        ):
+            handle.setopt(option, value)
+
+
+def _origin(url: str) -> tuple[str, str]:
+    """Where a redirect may lead: the host, and no way down from https to http."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.lower()

@@ -1,0 +1,248 @@
+"""What one transfer does with the bytes it gets, through its attempts and mirrors."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pycurl
+
+from ..core.errors import DigestError, MetadataError, MirrorError, NetworkError
+from ..ports import Document, DocumentRequest, Download, Failure, Validators
+from .files import storage_errors
+
+
+class Limits(NamedTuple):
+    """How patient we are. Times in seconds, the rate in bytes a second."""
+
+    connect: int = 15
+    stall: int = 30
+    min_rate: int = 2000
+    attempts: int = 4
+    backoff: float = 0.5
+    max_wait: float = 60.0
+
+
+class Job:
+    """One thing to fetch. `urls` are tried in order, each several times where that can help."""
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        self.url = urls[0]
+        self.redirects = 0
+        # Why the rest of an answer is not wanted; an error of ours that ends everything.
+        self.refused: str | None = None
+        self.raised: MirrorError | None = None
+        self._urls = urls
+        self._mirror = 0
+        self._attempt = 0
+        self._status = 0
+        self._retry_after = 0.0
+        self._problems: list[Failure] = []
+
+    def begin(self, handle: pycurl.Curl) -> None:
+        """Called before each attempt."""
+        self.refused = None
+        self._status = 0
+        self._retry_after = 0.0
+
+    def header(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):
+            code = line.split(None, 2)[1:2]
+            self._status = int(code[0]) if code and code[0].isdigit() else 0
+        name, _, value = line.partition(b":")
+        if name.lower() == b"retry-after" and value.strip().isdigit():
+            self._retry_after = float(value)
+
+    def write(self, chunk: bytes) -> int | None:
+        """The body of an error or a redirect is nobody's file."""
+        if self._status not in (200, 206):
+            return None
+        try:
+            return self.receive(chunk)
+        except MirrorError as error:
+            self.raised = error
+            return -1
+
+    def receive(self, chunk: bytes) -> int | None:
+        raise NotImplementedError
+
+    def complete(self) -> tuple[str | None, bool]:
+        """The transfer ended well: what is wrong with it, if anything; does a retry help?"""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """The transfer is over, well or not."""
+
+    def redirect(self, target: str) -> None:
+        self.redirects += 1
+        self.url = target
+
+    def failed(self, problem: str, retry: bool, limits: Limits) -> MirrorError | float:
+        """The same mirror again in so many seconds, or the next one at once, or give up."""
+        self._problems.append(Failure(self.url, problem))
+        self._attempt += 1
+        self.redirects = 0
+        if retry and self._attempt < limits.attempts:
+            self.url = self._urls[self._mirror]
+            wait = self._retry_after or limits.backoff * 2 ** (self._attempt - 1)
+            return min(wait, limits.max_wait)
+        self._mirror += 1
+        self._attempt = 0
+        if self._mirror < len(self._urls):
+            self.url = self._urls[self._mirror]
+            return 0.0
+        return self.give_up()
+
+    def give_up(self) -> MirrorError:
+        raise NotImplementedError
+
+
+class DocumentJob(Job):
+    """A small document into memory."""
+
+    def __init__(self, index: int, request: DocumentRequest) -> None:
+        super().__init__([request.url])
+        self.index = index
+        self._request = request
+        self._chunks: list[bytes] = []
+        self._size = 0
+        self._headers: dict[bytes, str] = {}
+
+    def begin(self, handle: pycurl.Curl) -> None:
+        super().begin(handle)
+        self._chunks, self._size, self._headers = [], 0, {}
+        known = self._request.validators
+        conditions = []
+        if known.etag:
+            conditions.append(f"If-None-Match: {known.etag}")
+        if known.last_modified:
+            conditions.append(f"If-Modified-Since: {known.last_modified}")
+        handle.setopt(pycurl.HTTPHEADER, conditions)
+
+    def header(self, line: bytes) -> None:
+        super().header(line)
+        name, _, value = line.partition(b":")
+        if name.lower() in (b"etag", b"last-modified"):
+            self._headers[name.lower()] = value.strip().decode("latin-1")[:200]
+
+    def receive(self, chunk: bytes) -> int | None:
+        self._size += len(chunk)
+        if self._size > self._request.max_bytes:
+            self.refused = f"larger than {self._request.max_bytes} bytes"
+            return -1
+        self._chunks.append(chunk)
+        return None
+
+    def complete(self) -> tuple[str | None, bool]:
+        return None, False
+
+    def document(self) -> Document:
+        """What came; the validators that were sent stay those of a document that did not."""
+        if self._status == 304:
+            return Document(self._request.url, 304, None, self._request.validators)
+        validators = Validators(self._headers.get(b"etag"), self._headers.get(b"last-modified"))
+        return Document(self._request.url, self._status, b"".join(self._chunks), validators)
+
+    def give_up(self) -> MirrorError:
+        last = self._problems[-1]
+        kind = MetadataError if self.refused else NetworkError
+        return kind(f"{last.url}: {last.reason}")
+
+
+class FileJob(Job):
+    """A file to disk as `<sha256>.part`, hashed as it comes."""
+
+    def __init__(
+        self, download: Download, directory: Path, progress: Callable[[int], None]
+    ) -> None:
+        super().__init__(download.urls)
+        self.download = download
+        self.path = directory / f"{download.sha256}.part"
+        self._progress = progress
+        self._file = -1
+        self._size = 0
+        self._resumed = 0
+        self._sha = hashlib.sha256()
+        self._wrong: str | None = None
+
+    def begin(self, handle: pycurl.Curl) -> None:
+        super().begin(handle)
+        with storage_errors(self.path):
+            self._open()
+        if self._resumed:
+            handle.setopt(pycurl.RANGE, f"{self._resumed}-")
+
+    def _open(self) -> None:
+        """Go on from what an earlier attempt left, its bytes hashed again."""
+        self._sha, self._size = hashlib.sha256(), 0
+        self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        if os.fstat(self._file).st_size:
+            while chunk := os.read(self._file, 1 << 20):
+                self._sha.update(chunk)
+                self._size += len(chunk)
+            if self._size >= self.download.size:
+                self._restart()
+        self._resumed = self._size
+
+    def _restart(self) -> None:
+        os.ftruncate(self._file, 0)
+        os.lseek(self._file, 0, os.SEEK_SET)
+        self._sha, self._size, self._resumed = hashlib.sha256(), 0, 0
+
+    def receive(self, chunk: bytes) -> int | None:
+        with storage_errors(self.path):
+            if self._status == 200 and self._resumed:
+                # The server ignored the range and sends the whole file.
+                self._restart()
+            if self._size + len(chunk) > self.download.size:
+                self.refused = f"sent more than the {self.download.size} bytes promised"
+                return -1
+            view = memoryview(chunk)
+            while view:
+                view = view[os.write(self._file, view) :]
+        self._sha.update(chunk)
+        self._size += len(chunk)
+        self._progress(len(chunk))
+        return None
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self.refused:
+            self._discard(self.refused)
+
+    def _discard(self, wrong: str) -> None:
+        """A wrong file is of no use to the next attempt, not even its beginning."""
+        self._wrong = wrong
+        self._progress(self._resumed - self._size)
+        self.path.unlink(missing_ok=True)
+
+    def complete(self) -> tuple[str | None, bool]:
+        if self._size != self.download.size:
+            self._discard(f"{self._size} bytes instead of {self.download.size}")
+            return f"sent {self._size} bytes, {self.download.size} were promised", True
+        if self._sha.hexdigest() == self.download.sha256:
+            return None, False
+        self._discard(f"sha256 {self._sha.hexdigest()}")
+        # What an earlier run left may have been at fault: then a fresh start helps.
+        return "sent other bytes than the metadata promises (SHA-256)", bool(self._resumed)
+
+    def give_up(self) -> MirrorError:
+        if self._wrong:
+            return DigestError(
+                "the file is not what signed metadata promises",
+                expected=f"{self.download.size} bytes, sha256 {self.download.sha256}",
+                found=self._wrong,
+                path=self.download.label,
+                way_out="nothing was published; try again later or configure another upstream",
+            )
+        return NetworkError(
+            "could not be fetched",
+            found="; ".join(dict.fromkeys(f"{f.url}: {f.reason}" for f in self._problems)),
+            path=self.download.label,
+            way_out="what arrived is kept; run the same command again",
+        )

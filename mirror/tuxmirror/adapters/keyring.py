@@ -1,0 +1,145 @@
+"""The keys of one tree, by gpg, and the rpm database that holds the same keys and no other."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import gnupg
+
+from ..core.errors import ConfigError, SignatureError
+
+# RFC 4880, 9.4, as gpg's VALIDSIG reports them.
+_STRONG_HASHES = {"8": "SHA-256", "9": "SHA-384", "10": "SHA-512"}
+_TOO_MUCH = 64 * 1024
+
+
+class GpgKeyring:
+    """See `ports.Keyring`. Lives in a folder of its own that goes with `close`.
+
+    Attributes:
+        fingerprints: of the primary keys allowed.
+        key_ids: long ids of the keys and subkeys whose signature counts.
+    """
+
+    def __init__(self, files: Iterable[Path], allowed: Iterable[str] = ()) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="tuxmirror-keys-"))
+        self._gpg = gnupg.GPG(gnupghome=str(self._home), options=["--no-auto-check-trustdb"])
+        try:
+            self.fingerprints, self.key_ids = self._load(list(files), set(allowed))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            subprocess.run(
+                ["gpgconf", "--homedir", str(self._home), "--kill", "all"],
+                check=False,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def _load(self, files: list[Path], allowed: set[str]) -> tuple[frozenset[str], frozenset[str]]:
+        for file in files:
+            try:
+                data = file.read_bytes()
+            except OSError as error:
+                raise ConfigError(f"gpgkey {file}: {error.strerror}") from None
+            if not self._gpg.import_keys(data.decode("latin-1")).fingerprints:
+                raise ConfigError(f"gpgkey {file}: not an OpenPGP public key")
+        keys = [key for key in self._gpg.list_keys() if key["trust"] != "r"]
+        known = {key["fingerprint"] for key in keys}
+        if allowed - known:
+            raise ConfigError(
+                "fingerprints: not among the keys of gpgkey, or revoked",
+                expected=", ".join(sorted(known)) or "a key that is not revoked",
+                found=", ".join(sorted(allowed - known)),
+            )
+        chosen = [key for key in keys if not allowed or key["fingerprint"] in allowed]
+        if not chosen:
+            raise ConfigError("gpgkey: no key that is not revoked")
+        ids = {key["keyid"] for key in chosen}
+        for key in chosen:
+            subkeys = key.get("subkey_info", {})
+            ids |= {id_ for id_, info in subkeys.items() if info.get("trust") != "r"}
+        return frozenset(key["fingerprint"] for key in chosen), frozenset(ids)
+
+    def verify_detached(self, data: bytes, signature: bytes) -> str:
+        if len(signature) > _TOO_MUCH:
+            raise SignatureError("the signature is too large", path="repodata/repomd.xml.asc")
+        signature_file = self._home / "signature"
+        signature_file.write_bytes(signature)
+        # Always with the data beside it: an inline-signed text is "valid" on its own.
+        result = self._gpg.verify_data(
+            str(signature_file), data, extra_args=["--weak-digest", "SHA1"]
+        )
+        status = [
+            line.split()[1:] for line in result.stderr.splitlines() if line.startswith("[GNUPG:] ")
+        ]
+        problem = self._problem(result, status)
+        if problem:
+            raise SignatureError(
+                f"repomd.xml.asc: {problem}",
+                expected="one good signature by " + " or ".join(sorted(self.fingerprints)),
+                found=_who(status),
+                path="repodata/repomd.xml",
+                way_out="nothing was published; if upstream changed its key, add it to gpgkey",
+            )
+        return str(result.pubkey_fingerprint)
+
+    def _problem(self, result: gnupg.Verify, status: list[list[str]]) -> str | None:
+        valid = [words for words in status if words[0] == "VALIDSIG"]
+        if sum(words[0] == "NEWSIG" for words in status) > 1:
+            return "more than one signature"
+        if not result.valid or result.returncode != 0 or len(valid) != 1:
+            return f"the signature does not hold ({result.status or 'no signature'})"
+        if result.pubkey_fingerprint not in self.fingerprints:
+            return "signed by a key that is not allowed here"
+        if valid[0][8] not in _STRONG_HASHES:
+            return "signed over a weak digest"
+        return None
+
+    def export(self) -> str:
+        """The allowed keys, ASCII-armoured: what rpm's database gets."""
+        return str(self._gpg.export_keys(sorted(self.fingerprints)))
+
+
+def _who(status: list[list[str]]) -> str:
+    for words in status:
+        if words[0] in ("VALIDSIG", "ERRSIG", "BADSIG", "NO_PUBKEY", "REVKEYSIG", "EXPKEYSIG"):
+            return f"{words[0]} {words[1]}"
+    return "no signature"
+
+
+@contextlib.contextmanager
+def rpm_database(keyring: GpgKeyring) -> Iterator[Path]:
+    """An rpm database with the keyring's keys and no other: what is not here verifies nothing."""
+    folder = Path(tempfile.mkdtemp(prefix="tuxmirror-rpmdb-"))
+    try:
+        # One file a key: some versions of rpm import only the first of a file.
+        armoured = re.findall(
+            r"-----BEGIN PGP PUBLIC KEY BLOCK-----.*?-----END PGP PUBLIC KEY BLOCK-----\n",
+            "".join(str(keyring._gpg.export_keys(f)) for f in sorted(keyring.fingerprints)),
+            re.DOTALL,
+        )
+        for number, key in enumerate(armoured):
+            (folder / f"key-{number}.asc").write_text(key)
+        subprocess.run(
+            ["rpmkeys", "--dbpath", str(folder), "--import", *map(str, folder.glob("key-*.asc"))],
+            check=True,
+            capture_output=True,
+        )
+        yield folder
+    except subprocess.CalledProcessError as error:
+        raise ConfigError(
+            "rpm does not take the tree's keys", found=error.stderr.decode(errors="replace").strip()
+        ) from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

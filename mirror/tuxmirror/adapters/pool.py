@@ -1,0 +1,78 @@
+"""The pool: verified content by SHA-256, on the file system of what is published.
+
+<store>/pool/ab/abcdef….          one file a content, 0644, never changed, hard-linked by
+                                  every publication that shows it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..core.errors import DigestError, StorageError
+from .files import storage_errors, sync_filesystem
+
+
+class FilePool:
+    """See `ports.Pool`. Durability is the publisher's: one syncfs before anything shows."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        with storage_errors(root):
+            root.mkdir(parents=True, exist_ok=True)
+        self._shards = {entry.name for entry in root.iterdir()}
+
+    def path(self, sha256: str) -> Path:
+        return self._root / sha256[:2] / sha256
+
+    def missing(self, wanted: Iterable[str]) -> set[str]:
+        root = str(self._root)
+        return {sha for sha in wanted if not os.path.exists(f"{root}/{sha[:2]}/{sha}")}  # noqa: PTH110
+
+    def read(self, sha256: str) -> bytes:
+        path = self.path(sha256)
+        with storage_errors(path):
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                raise StorageError("missing in the pool", path=str(path)) from None
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise DigestError("damaged in the pool", expected=sha256, found=found, path=str(path))
+        return data
+
+    def adopt(self, path: Path, sha256: str) -> None:
+        target = self._target(sha256)
+        with storage_errors(path):
+            path.chmod(0o644)
+            path.rename(target)
+
+    def add(self, data: bytes) -> str:
+        sha256 = hashlib.sha256(data).hexdigest()
+        target = self._target(sha256)
+        if not target.exists():
+            with storage_errors(target):
+                descriptor, name = tempfile.mkstemp(dir=self._root, prefix=".new-")
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    os.fchmod(file.fileno(), 0o644)
+                Path(name).rename(target)
+        return sha256
+
+    def _target(self, sha256: str) -> Path:
+        path = self.path(sha256)
+        if sha256[:2] not in self._shards:
+            with storage_errors(path):
+                path.parent.mkdir(exist_ok=True)
+            self._shards.add(sha256[:2])
+        return path
+
+    def free_bytes(self) -> int:
+        status = os.statvfs(self._root)
+        return status.f_bavail * status.f_frsize
+
+    def flush(self) -> None:
+        sync_filesystem(self._root)

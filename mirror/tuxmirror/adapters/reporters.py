@@ -1,0 +1,123 @@
+"""Where events go: JSON lines, plain lines, or a progress line on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import IO
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+def human_bytes(number: float) -> str:
+    """`786 MB`; decimal units, as disks and lines are sold."""
+    for unit in _UNITS:
+        if abs(number) < 1000 or unit == _UNITS[-1]:
+            return (
+                f"{number:.0f} {unit}" if unit == "B" or number >= 100 else f"{number:.1f} {unit}"
+            )
+        number /= 1000
+    raise AssertionError("unreachable")
+
+
+class JsonReporter:
+    """One JSON object a line."""
+
+    def __init__(self, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stdout
+
+    def event(self, name: str, **fields: object) -> None:
+        if name != "progress":
+            print(json.dumps({"event": name, **fields}), file=self._stream, flush=True)
+
+
+class PlainReporter:
+    """For people: a line for what matters; progress on a terminal alone."""
+
+    _REFRESH = 0.1
+
+    def __init__(self, quiet: bool = False, stream: IO[str] | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._quiet = quiet
+        self._live = self._stream.isatty() and not quiet
+        self._painted = 0.0
+        self._started = time.monotonic()
+
+    def event(self, name: str, **fields: object) -> None:
+        if name == "progress":
+            self._progress(**fields)  # type: ignore[arg-type]
+            return
+        line = getattr(self, f"_{name}", _nothing)(**fields)
+        if line and (name in ("warning", "error") or not self._quiet):
+            self._clear()
+            print(line, file=self._stream if name != "warning" else sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._live and self._painted:
+            self._stream.write("\r\x1b[K")
+            self._painted = 0.0
+
+    def _progress(self, tree: str, done: int, total: int, bytes: int, total_bytes: int) -> None:
+        now = time.monotonic()
+        if not self._live or now - self._painted < self._REFRESH:
+            return
+        rate = bytes / max(now - self._started, 0.001)
+        share = bytes * 100 // max(total_bytes, 1)
+        self._stream.write(
+            f"\r\x1b[K{tree}: {done} of {total} packages, {share} % of"
+            f" {human_bytes(total_bytes)}, {human_bytes(rate)}/s"
+        )
+        self._stream.flush()
+        self._painted = now
+
+    def _warning(self, message: str, **_: object) -> str:
+        return f"warning: {message}"
+
+    def _unchanged(self, tree: str, snapshot: str, repositories: int, **_: object) -> str:
+        return f"{tree}: nothing changed in {repositories} repositories (snapshot {snapshot})"
+
+    def _fetching(self, tree: str, packages: int, bytes: int, **_: object) -> str:
+        self._started = time.monotonic()
+        return f"{tree}: {packages} packages to fetch and verify, {human_bytes(bytes)}"
+
+    def _snapshot(
+        self,
+        tree: str,
+        snapshot: str,
+        packages: int,
+        added: int,
+        removed: int,
+        advisories: list[str],
+        cves: list[str],
+        **_: object,
+    ) -> str:
+        text = f"{tree}: snapshot {snapshot}: {packages} packages, {added} added, {removed} removed"
+        if advisories:
+            text += f"; {len(advisories)} new advisories fixing {len(cves)} CVEs"
+        return text
+
+    def _published(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
+        return f"{tree}: published to {channel}: {snapshot}"
+
+    def _plan(
+        self,
+        tree: str,
+        packages: int,
+        bytes: int,
+        added: int,
+        removed: int,
+        advisories: list[str],
+        **_: object,
+    ) -> str:
+        return (
+            f"{tree}: would fetch {packages} packages ({human_bytes(bytes)}): {added} added,"
+            f" {removed} removed, {len(advisories)} new advisories; nothing was changed"
+        )
+
+    def _done(self, seconds: float, bytes: int, packages: int, **_: object) -> str:
+        return f"done in {seconds:.1f} s: {packages} packages, {human_bytes(bytes)} fetched"
+
+
+def _nothing(**_: object) -> None:
+    return None

@@ -1,0 +1,138 @@
+"""What the mirror knows beside the content.
+
+<store>/snapshots/<tree>/<id>.json     SNAPSHOT.json of each snapshot
+<store>/incoming/<tree>/               unverified files; resumed by the next run
+<store>/quarantine/<tree>/             refused files, each with its reason beside it
+<store>/state/                         0700
+    locks/<tree>, locks/publish        flock(2); gone with the process that holds them
+    trees/<tree>.json                  candidate and what was accepted from upstream
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..core.errors import LockedError, MirrorError, RefusedError, VerificationError
+from ..core.snapshot import Snapshot, decode, encode
+from ..ports import RepositoryMemory, Validators
+from .files import storage_errors, write_atomically
+
+
+class FileState:
+    """See `ports.State`."""
+
+    def __init__(self, store: Path) -> None:
+        self._store = store
+        self._state = store / "state"
+        with storage_errors(store):
+            store.mkdir(parents=True, exist_ok=True)
+            self._state.mkdir(mode=0o700, exist_ok=True)
+            (self._state / "locks").mkdir(exist_ok=True)
+
+    @contextlib.contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        path = self._state / "locks" / name.replace("/", "%")
+        with storage_errors(path):
+            # Never inherited: a child that outlives us must not keep it.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
+                raise LockedError(
+                    f"another run is at work on {name}",
+                    found=holder or "an unknown process",
+                    way_out="wait until it is done",
+                ) from None
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _tree_file(self, tree: str) -> Path:
+        return self._state / "trees" / (tree.replace("/", "%") + ".json")
+
+    def _read_tree(self, tree: str) -> dict[str, Any]:
+        path = self._tree_file(tree)
+        try:
+            document = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise VerificationError(
+                f"unreadable: {error}",
+                path=str(path),
+                way_out="restore it, or remove it to accept upstream afresh (rollback is not"
+                " noticed then)",
+            ) from None
+        return document if isinstance(document, dict) else {}
+
+    def memory(self, tree: str) -> dict[str, RepositoryMemory]:
+        stored = self._read_tree(tree).get("upstream", {})
+        return {
+            name: RepositoryMemory(**{**fields, "validators": Validators(*fields["validators"])})
+            for name, fields in stored.items()
+        }
+
+    def candidate(self, tree: str) -> str | None:
+        value = self._read_tree(tree).get("candidate")
+        return str(value) if value else None
+
+    def accept(self, tree: str, candidate: str, memory: dict[str, RepositoryMemory]) -> None:
+        path = self._tree_file(tree)
+        with storage_errors(path):
+            path.parent.mkdir(exist_ok=True)
+        upstream = {name: fields._asdict() for name, fields in memory.items()}
+        document = {"candidate": candidate, "upstream": upstream}
+        write_atomically(path, json.dumps(document, indent=1).encode(), 0o600)
+
+    def _snapshot_file(self, tree: str, snapshot_id: str) -> Path:
+        return self._store / "snapshots" / tree / f"{snapshot_id}.json"
+
+    def save_snapshot(self, snapshot: Snapshot) -> None:
+        path = self._snapshot_file(snapshot.tree, snapshot.id)
+        if path.exists():
+            return
+        with storage_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, encode(snapshot))
+
+    def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
+        path = self._snapshot_file(tree, snapshot_id)
+        try:
+            return decode(path.read_bytes(), str(path))
+        except FileNotFoundError:
+            raise RefusedError(
+                f"there is no snapshot {snapshot_id}",
+                tree=tree,
+                expected=", ".join(self.snapshots(tree)) or "none was made yet",
+            ) from None
+
+    def snapshots(self, tree: str) -> list[str]:
+        folder = self._store / "snapshots" / tree
+        files = sorted(folder.glob("[0-9a-f]*.json"), key=lambda path: path.stat().st_mtime_ns)
+        return [file.stem for file in files]
+
+    def incoming(self, tree: str) -> Path:
+        path = self._store / "incoming" / tree
+        with storage_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def quarantine(self, tree: str, path: Path, error: MirrorError) -> None:
+        folder = self._store / "quarantine" / tree
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            kept = folder / path.name.replace(".part", ".rpm")
+            path.rename(kept)
+        write_atomically(
+            kept.with_suffix(".json"), json.dumps(error.as_dict(), indent=1).encode(), 0o600
+        )

@@ -1,0 +1,97 @@
+"""The command line: reads it, wires ports to adapters, calls one use-case.
+
+Modules are imported when their command runs: an unchanged sync is over before a web framework
+would have been loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from .. import __version__
+from ..core import config as configuration
+from ..core.config import Config
+from ..core.errors import ConfigError, MirrorError
+from . import sync
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The process's exit status, see `core.errors`."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if not getattr(args, "handler", None):
+        parser.print_help(sys.stderr)
+        return ConfigError.exit_status
+    try:
+        return int(args.handler(read_config(args.config), args))
+    except MirrorError as error:
+        report(error, getattr(args, "json", False))
+        return error.exit_status
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        print("\ninterrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+    except Exception:  # noqa: BLE001 - the last resort, told as the bug it is
+        traceback.print_exc()
+        print(
+            "tuxmirror: this is a bug; please report it with the lines above. What is published"
+            " was not harmed.",
+            file=sys.stderr,
+        )
+        return MirrorError.exit_status
+
+
+def report(error: MirrorError, as_json: bool) -> None:
+    """One error, for people on stderr or as the last JSON event on stdout."""
+    if as_json:
+        from ..adapters.reporters import JsonReporter
+
+        JsonReporter().event("error", **error.as_dict())
+    else:
+        print(f"tuxmirror: error: {error}", file=sys.stderr)
+
+
+def read_config(path: Path) -> Config:
+    """Raises ConfigError where there is no readable, valid configuration."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise ConfigError(
+            f"{path}: {reason}", way_out="name the configuration: tuxmirror -c FILE COMMAND"
+        ) from None
+    return configuration.parse(text, str(path))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="tuxmirror",
+        description="A vetted mirror of AlmaLinux: verified, in atomic snapshots.",
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=configuration.DEFAULT_PATH,
+        metavar="FILE",
+        help=f"configuration (default {configuration.DEFAULT_PATH})",
+    )
+    parser.add_argument("--version", action="version", version=f"tuxmirror {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND")
+    sync.add_commands(commands)
+    _add_serving(commands)
+    return parser
+
+
+def _add_serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from .. import cli_licence
+
+    cli_licence.add_commands(commands)

@@ -1,0 +1,91 @@
+"""Which adapter stands behind which port."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from .. import __version__
+from ..core.config import Config, Tree
+from ..core.errors import ConfigError
+from ..ports import Reporter
+from ..usecases.context import Mirror
+
+
+def make_mirror(config: Config, reporter: Reporter) -> Mirror:
+    """Everything a use-case of the mirror needs. Raises ConfigError, StorageError."""
+    import time
+
+    from ..adapters.curl import CurlTransport
+    from ..adapters.pool import FilePool
+    from ..adapters.publisher import FilePublisher
+    from ..adapters.state import FileState
+
+    state = FileState(config.store)
+    pool = FilePool(config.store / "pool")
+    return Mirror(
+        config=config,
+        transport=CurlTransport(_roots(config), config.parallel),
+        pool=pool,
+        state=state,
+        publisher=FilePublisher(config.public, config.store, pool, state),
+        reporter=reporter,
+        clock=time.time,
+        keyring=_keyring,
+        verifier=_verifier,
+        metadata=_metadata,
+        local_source=_local_source,
+        trust=trust,
+        tool=f"tuxmirror {__version__}",
+    )
+
+
+def _roots(config: Config) -> list[str]:
+    lists = [tree.mirrorlist for tree in config.trees.values() if tree.mirrorlist]
+    return [root for tree in config.trees.values() for root in tree.upstream] + lists
+
+
+def trust(tree: Tree) -> str:
+    """Names the keys and rules a tree's content is accepted under.
+
+    Raises:
+        ConfigError: a key file cannot be read.
+    """
+    sha = hashlib.sha256()
+    for key in tree.gpgkey:
+        try:
+            sha.update(key.read_bytes())
+        except OSError as error:
+            raise ConfigError(f"gpgkey {key}: {error.strerror}", tree=tree.name) from None
+    rules = (sorted(tree.fingerprints), tree.metadata_signature, sorted(tree.repomd_sha256.items()))
+    sha.update(repr(rules).encode())
+    return sha.hexdigest()[:16]
+
+
+# What only a changed upstream needs is not even imported before.
+
+
+def _keyring(tree: Tree):  # type: ignore[no-untyped-def]
+    import contextlib
+
+    from ..adapters.keyring import GpgKeyring
+
+    return contextlib.closing(GpgKeyring(tree.gpgkey, tree.fingerprints))
+
+
+def _verifier(keyring):  # type: ignore[no-untyped-def]
+    from ..adapters.rpm_verifier import RpmVerifier
+
+    return RpmVerifier(keyring)
+
+
+def _metadata(scratch: Path):  # type: ignore[no-untyped-def]
+    from ..adapters.rpmmd import RpmMetadata
+
+    return RpmMetadata(scratch)
+
+
+def _local_source(root: Path):  # type: ignore[no-untyped-def]
+    from ..adapters.createrepo import RpmDirectory
+
+    return RpmDirectory(root)

@@ -1,0 +1,130 @@
+"""Snapshots: an immutable, complete state of one tree.
+
+A snapshot is named by what it contains, so the same content has the same id on every mirror.
+Each repository is one file list (`FileList`), itself stored by its SHA-256; the snapshot names
+them. Making one costs nothing for repositories that did not change.
+
+    file list                          SNAPSHOT.json
+    ---------                          -------------
+    <sha256> <size> Packages/a.rpm     {"tree": "almalinux/9.2", "id": …, "created": …,
+    <sha256> <size> repodata/…          "repositories": {"BaseOS/x86_64": {"files": <sha256>, …}}}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+from .errors import VerificationError
+from .names import check_location
+
+ID_LENGTH = 16
+
+
+class File(NamedTuple):
+    """A file of a repository: its path there, content and size in bytes."""
+
+    path: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Repository:
+    """One repository of a snapshot. `signed_by` are fingerprints, or `pinned` / `local`.
+
+    `keys` names the set of keys its packages were verified with, see `keys_id`.
+    """
+
+    files: str
+    repomd: str
+    revision: int
+    packages: int
+    bytes: int
+    signed_by: str
+    keys: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """`created` is in seconds since the epoch and no part of the identity; nor is `tool`."""
+
+    tree: str
+    created: int
+    repositories: Mapping[str, Repository]
+    tool: str = ""
+
+    @property
+    def id(self) -> str:
+        """The first 16 hex digits of the SHA-256 over the tree's name and its file lists."""
+        content = {name: repository.files for name, repository in self.repositories.items()}
+        text = json.dumps({"tree": self.tree, "repositories": content}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:ID_LENGTH]
+
+    @property
+    def packages(self) -> int:
+        return sum(repository.packages for repository in self.repositories.values())
+
+    @property
+    def bytes(self) -> int:
+        return sum(repository.bytes for repository in self.repositories.values())
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """SNAPSHOT.json."""
+    document = {
+        "tree": snapshot.tree,
+        "id": snapshot.id,
+        "created": snapshot.created,
+        "tool": snapshot.tool,
+        "repositories": {
+            name: asdict(repository) for name, repository in sorted(snapshot.repositories.items())
+        },
+    }
+    return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def decode(data: bytes, path: str) -> Snapshot:
+    """The reverse of `encode`; `path` names the file in errors.
+
+    Raises:
+        VerificationError: damaged, or its id is not that of its content.
+    """
+    try:
+        document = json.loads(data)
+        snapshot = Snapshot(
+            tree=document["tree"],
+            created=document["created"],
+            repositories={k: Repository(**v) for k, v in document["repositories"].items()},
+            tool=document["tool"],
+        )
+        expected = document["id"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise VerificationError(f"damaged snapshot: {error!r}", path=path) from None
+    if snapshot.id != expected:
+        raise VerificationError(
+            "the snapshot is not the one it says", expected=expected, found=snapshot.id, path=path
+        )
+    return snapshot
+
+
+def encode_files(files: Iterable[File]) -> bytes:
+    """A file list, sorted by path, so that the same files give the same bytes."""
+    return "".join(f"{f.sha256} {f.size} {f.path}\n" for f in sorted(files)).encode()
+
+
+def decode_files(data: bytes) -> list[File]:
+    """The reverse of `encode_files`. The caller has compared the bytes with their SHA-256."""
+    files = []
+    for line in data.decode().splitlines():
+        sha256, size, path = line.split(" ", 2)
+        files.append(File(check_location(path), sha256, int(size)))
+    return files
+
+
+def keys_id(fingerprints: Iterable[str]) -> str:
+    """A short name for a set of keys: what was verified with it need not be verified again."""
+    return hashlib.sha256(" ".join(sorted(fingerprints)).encode()).hexdigest()[:ID_LENGTH]

@@ -1,0 +1,256 @@
+"""What the use-cases need from the world. Adapters implement these; tests bring simulators.
+
+Every method raises only errors of `core.errors`; what a method does on top of that is in its
+docstring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from .core.errors import MirrorError
+from .core.package import Package
+from .core.publication import Publication
+from .core.snapshot import File, Snapshot
+from .core.summary import Advisory
+
+
+class Validators(NamedTuple):
+    """What a server said to recognise a document by (HTTP's ETag and Last-Modified)."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class Document(NamedTuple):
+    """A small document. `data` is None where it did not change; `status` is HTTP's."""
+
+    url: str
+    status: int
+    data: bytes | None
+    validators: Validators
+
+
+class DocumentRequest(NamedTuple):
+    """One URL, at most `max_bytes` of answer."""
+
+    url: str
+    max_bytes: int
+    validators: Validators = Validators()
+
+
+class Download(NamedTuple):
+    """A file wanted: its content is known by SHA-256 and size, it may come from any of `urls`."""
+
+    urls: Sequence[str]
+    sha256: str
+    size: int
+    label: str
+
+
+class Failure(NamedTuple):
+    """A mirror that did not deliver, and why. For the summary: "which mirror failed?"."""
+
+    url: str
+    reason: str
+
+
+class Transport(Protocol):
+    """HTTP."""
+
+    def documents(self, requests: Sequence[DocumentRequest]) -> list[Document | MirrorError]:
+        """Small documents, all at once, in the order asked for; an error in place of a
+        document that could not be had (NetworkError) or is too large (MetadataError)."""
+
+    def files(
+        self,
+        downloads: Iterable[Download],
+        directory: Path,
+        progress: Callable[[int], None] = ...,
+    ) -> Iterator[tuple[Download, Path]]:
+        """Fetch into `directory`, yield each as it is complete, in any order.
+
+        What arrives has the size and SHA-256 asked for, nothing else is known of it. Partial
+        files stay there and are resumed by a later run. `progress` gets the bytes as they come.
+
+        Raises:
+            NetworkError: none of a file's URLs delivered.
+            DigestError: all that was delivered was something else.
+        """
+
+    def allow(self, url: str) -> None:
+        """A mirror that a configured mirror list named: redirects to its host are fine."""
+
+    @property
+    def failures(self) -> Sequence[Failure]:
+        """What went wrong on the way, also where another mirror made up for it."""
+
+
+class Pool(Protocol):
+    """Verified content by SHA-256; immutable, and on the file system of what is published."""
+
+    def missing(self, wanted: Iterable[str]) -> set[str]:
+        """Those of `wanted` that are not in the pool."""
+
+    def path(self, sha256: str) -> Path:
+        """Where it is or would be."""
+
+    def read(self, sha256: str) -> bytes:
+        """A small file, its digest checked again. Raises DigestError, StorageError."""
+
+    def adopt(self, path: Path, sha256: str) -> None:
+        """Move a file whose content was verified into the pool."""
+
+    def add(self, data: bytes) -> str:
+        """A small file from memory; its SHA-256."""
+
+    def free_bytes(self) -> int:
+        """Space left."""
+
+    def flush(self) -> None:
+        """All that was added is on the disk afterwards."""
+
+
+class Keyring(Protocol):
+    """The keys of one tree, and signatures on metadata."""
+
+    fingerprints: frozenset[str]
+
+    def verify_detached(self, data: bytes, signature: bytes) -> str:
+        """The fingerprint of the primary key that signed `data`.
+
+        Raises:
+            SignatureError: anything but one good signature of an allowed, valid key over
+                SHA-256 or better.
+        """
+
+
+class Verified(NamedTuple):
+    """A package that passed (`error` is None) or did not."""
+
+    package: Package
+    path: Path
+    error: MirrorError | None
+
+
+class PackageVerifier(AbstractContextManager["PackageVerifier"], Protocol):
+    """Checks packages beside the transfer, against the keys of one tree alone."""
+
+    def submit(self, package: Package, path: Path) -> None:
+        """Queue a package whose bytes are already those of the metadata."""
+
+    def results(self) -> Iterator[Verified]:
+        """What is decided by now; does not wait."""
+
+    def finish(self) -> Iterator[Verified]:
+        """All that is left; waits."""
+
+
+class MetadataReader(Protocol):
+    """rpm-md files, already verified by their digest, still parsed under limits."""
+
+    def packages(
+        self, primary: Path, open_sha256: str | None, open_size: int | None
+    ) -> list[Package]:
+        """What primary lists. Raises MetadataError."""
+
+    def advisories(self, updateinfo: Path, open_size: int | None) -> list[Advisory]:
+        """What updateinfo lists. Raises MetadataError."""
+
+
+class RepositoryMemory(NamedTuple):
+    """What is remembered of an upstream repository between runs.
+
+    `trust` names keys and rules that it was accepted under: under others it is looked at afresh.
+    """
+
+    root: str
+    validators: Validators
+    repomd: str
+    revision: int
+    trust: str
+
+
+class State(Protocol):
+    """What the mirror knows beside the content."""
+
+    def lock(self, name: str) -> AbstractContextManager[None]:
+        """Held while the context lasts, gone with the process. Raises LockedError."""
+
+    def memory(self, tree: str) -> dict[str, RepositoryMemory]:
+        """By repository; empty where nothing was accepted yet or the record is unreadable."""
+
+    def accept(self, tree: str, candidate: str, memory: dict[str, RepositoryMemory]) -> None:
+        """One step: the snapshot that was verified last, and what upstream showed for it."""
+
+    def save_snapshot(self, snapshot: Snapshot) -> None: ...
+
+    def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
+        """Raises RefusedError where there is none, VerificationError where it is damaged."""
+
+    def snapshots(self, tree: str) -> list[str]:
+        """The ids, oldest first."""
+
+    def candidate(self, tree: str) -> str | None:
+        """The id of the snapshot that was last verified."""
+
+    def incoming(self, tree: str) -> Path:
+        """Where unverified files wait."""
+
+    def quarantine(self, tree: str, path: Path, error: MirrorError) -> None:
+        """Keep a refused file with the reason."""
+
+
+class Publisher(Protocol):
+    """What customers see. One switch shows everything of a channel at once."""
+
+    def published(self, channel: str, tree: str) -> Publication | None:
+        """Raises VerificationError where the record of what is published is damaged."""
+
+    def publish(
+        self,
+        channel: str,
+        tree: str,
+        publication: Publication,
+        files: Collection[File],
+        extras: dict[str, bytes],
+    ) -> None:
+        """Switch. Until the last step nothing is visible, after it everything is.
+
+        Args:
+            files: the snapshot's and the retained ones, by their path below the tree.
+            extras: small files at the tree's root.
+        """
+
+    def tidy(self, tree: str) -> None:
+        """Remove what no channel needs any more: old generations, publications of the tree."""
+
+
+class Reporter(Protocol):
+    """Where events go: a terminal, JSON lines, or nowhere."""
+
+    def event(self, name: str, **fields: object) -> None: ...
+
+
+class Clock(Protocol):
+    def __call__(self) -> float: ...
+
+
+class LocalRepository(NamedTuple):
+    """A repository made of our own packages: below `root`, nothing of it verified yet."""
+
+    root: Path
+    repomd: bytes
+
+
+class LocalSource(Protocol):
+    """A directory of built and signed RPMs."""
+
+    def fingerprint(self) -> str:
+        """Changes whenever the packages do. Raises ConfigError."""
+
+    def stage(self, arch: str, folder: Path) -> LocalRepository:
+        """A copy of what belongs to `arch`, with repodata, below `folder`."""

@@ -1,0 +1,45 @@
+"""What the use-cases are given to work with; the cli puts it together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.config import Config, Tree
+from ..ports import (
+    Clock,
+    Keyring,
+    LocalSource,
+    MetadataReader,
+    PackageVerifier,
+    Pool,
+    Publisher,
+    Reporter,
+    State,
+    Transport,
+)
+
+
+class Mirror(NamedTuple):
+    """The ports, wired. What only a changed upstream needs is made when it is needed."""
+
+    config: Config
+    transport: Transport
+    pool: Pool
+    state: State
+    publisher: Publisher
+    reporter: Reporter
+    clock: Clock
+    keyring: Callable[[Tree], AbstractContextManager[Keyring]]
+    verifier: Callable[[Keyring], PackageVerifier]
+    metadata: Callable[[Path], MetadataReader]
+    local_source: Callable[[Path], LocalSource]
+    trust: Callable[[Tree], str]
+    tool: str
+
+
+def place(tree: Tree, repository: str) -> str:
+    """Where a repository's files lie below its tree, with a slash at the end."""
+    return f"{repository}/" if tree.type == "local" else f"{repository}/os/"

@@ -1,0 +1,174 @@
+"""Fetch packages and verify them beside the transfer; what passed goes into the pool."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.config import Tree
+from ..core.errors import MetadataError, MirrorError
+from ..core.package import Header, Package
+from ..ports import Download, Keyring, PackageVerifier, Verified
+from .context import Mirror
+from .metadata import check_space
+from .source import Change
+
+
+class Job(NamedTuple):
+    """One content to verify: `path` where it is on the disk already, else one of `urls`."""
+
+    package: Package
+    repository: str
+    urls: list[str]
+    path: Path | None
+
+
+def jobs(change: Change, known: set[str]) -> dict[str, Job]:
+    """What is still to be verified, by SHA-256; `known` was verified before with these keys.
+
+    Raises:
+        MetadataError: two repositories describe one content differently.
+    """
+    wanted: dict[str, Job] = {}
+    for name, content in change.contents.items():
+        roots = change.fresh[name].roots
+        for package in content.packages:
+            if package.sha256 in known:
+                continue
+            first = wanted.get(package.sha256)
+            if first is None:
+                urls = [f"{root}/{package.location}" for root in roots]
+                path = change.packages.get(package.sha256)
+                wanted[package.sha256] = Job(package, name, urls, path)
+            else:
+                _check_same(first, package, name)
+    return wanted
+
+
+def _check_same(first: Job, package: Package, repository: str) -> None:
+    for field in (*Header._fields, "size"):
+        if getattr(first.package, field) != getattr(package, field):
+            raise MetadataError(
+                f"one content is described differently by {first.repository}: {field}",
+                repository=repository,
+                path=package.location,
+            )
+
+
+def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, Job]) -> int:
+    """Fetch what the pool lacks, verify all of `wanted`, put what passed into the pool.
+
+    Returns:
+        The bytes fetched.
+
+    Raises:
+        VerificationError: some did not pass; they are in the quarantine, the rest is kept.
+        NetworkError, DigestError, StorageError.
+    """
+    missing = mirror.pool.missing(wanted)
+    here = {sha: job.path for sha, job in wanted.items() if job.path and sha in missing}
+    todo = [job for sha, job in wanted.items() if sha in missing and sha not in here]
+    total = sum(job.package.size for job in todo)
+    check_space(mirror, total)
+    if wanted:
+        mirror.reporter.event("fetching", tree=tree.name, packages=len(todo), bytes=total)
+    progress = _Progress(mirror, tree.name, len(todo), total)
+    intake = _Intake(mirror, tree)
+    with mirror.verifier(keyring) as verifier:
+        for sha, job in wanted.items():
+            if sha not in missing:
+                verifier.submit(job.package, mirror.pool.path(sha))
+            elif sha in here:
+                verifier.submit(job.package, here[sha])
+        _transfer(mirror, tree, todo, verifier, intake, progress)
+        for result in verifier.finish():
+            intake.take(result)
+    intake.settle()
+    return total
+
+
+def _transfer(
+    mirror: Mirror,
+    tree: Tree,
+    todo: Iterable[Job],
+    verifier: PackageVerifier,
+    intake: _Intake,
+    progress: _Progress,
+) -> None:
+    """Verification runs beside the transfer: what has come is handed over at once."""
+    by_sha = {job.package.sha256: job.package for job in todo}
+    downloads = (
+        Download(
+            job.urls,
+            job.package.sha256,
+            job.package.size,
+            f"{job.repository}/{job.package.location}",
+        )
+        for job in todo
+    )
+    incoming = mirror.state.incoming(tree.name)
+    for download, path in mirror.transport.files(downloads, incoming, progress.bytes):
+        progress.file()
+        verifier.submit(by_sha[download.sha256], path)
+        for result in verifier.results():
+            intake.take(result)
+
+
+def _download(job: Job) -> Download:
+    package = job.package
+    label = f"{job.repository}/{package.location}"
+    return Download(job.urls, package.sha256, package.size, label)
+
+
+class _Progress:
+    def __init__(self, mirror: Mirror, tree: str, total: int, total_bytes: int) -> None:
+        self._mirror, self._tree = mirror, tree
+        self._total, self._total_bytes = total, total_bytes
+        self._done = self._bytes = 0
+
+    def bytes(self, number: int) -> None:
+        self._bytes += number
+
+    def file(self) -> None:
+        self._done += 1
+        self._mirror.reporter.event(
+            "progress",
+            tree=self._tree,
+            done=self._done,
+            total=self._total,
+            bytes=self._bytes,
+            total_bytes=self._total_bytes,
+        )
+
+
+class _Intake:
+    """Verified packages go into the pool, refused ones into the quarantine."""
+
+    _NAMED = 20
+
+    def __init__(self, mirror: Mirror, tree: Tree) -> None:
+        self._mirror, self._tree = mirror, tree
+        self._refused: list[MirrorError] = []
+
+    def take(self, result: Verified) -> None:
+        pooled = self._mirror.pool.path(result.package.sha256)
+        if result.error is None:
+            if result.path != pooled:
+                self._mirror.pool.adopt(result.path, result.package.sha256)
+            return
+        error = result.error.located(tree=self._tree.name)
+        self._refused.append(error)
+        if result.path != pooled:
+            self._mirror.state.quarantine(self._tree.name, result.path, error)
+        self._mirror.reporter.event("quarantine", **error.as_dict())
+
+    def settle(self) -> None:
+        if not self._refused:
+            return
+        first, *others = self._refused
+        if others:
+            names = ", ".join(str(e.path) for e in itertools.islice(others, self._NAMED))
+            first.message += f"; and {len(others)} more refused: {names}"
+        raise first

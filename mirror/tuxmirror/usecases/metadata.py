@@ -1,0 +1,118 @@
+"""From a verified repomd.xml to metadata that is verified and read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from ..core.config import Tree
+from ..core.errors import MirrorError, StorageError, VerificationError
+from ..core.package import Package, check_packages
+from ..core.repomd import Repomd
+from ..core.snapshot import File
+from ..core.summary import Advisory
+from ..ports import Download
+from .context import Mirror
+from .upstream import Fresh
+
+# Room for what is not counted: directories, metadata that is regenerated, the log.
+_MARGIN_BYTES = 64 << 20
+
+
+class Content(NamedTuple):
+    """A repository's metadata, read. `metadata` says where each file is by now."""
+
+    packages: list[Package]
+    advisories: list[Advisory]
+    metadata: dict[str, Path]
+
+
+def fetch(mirror: Mirror, tree: Tree, fresh: Mapping[str, Fresh]) -> dict[str, Content]:
+    """Fetch and read the metadata of changed repositories; the pool is not touched.
+
+    Raises:
+        NetworkError, DigestError: as the transport.
+        MetadataError: what no honest repository would say.
+    """
+    incoming = mirror.state.incoming(tree.name)
+    wanted = {
+        file.sha256: Download(
+            urls=[f"{root}/{file.location}" for root in state.roots],
+            sha256=file.sha256,
+            size=file.size,
+            label=f"{name}/{file.location}",
+        )
+        for name, state in fresh.items()
+        for file in state.repomd.files
+    }
+    missing = mirror.pool.missing(wanted)
+    check_space(mirror, sum(wanted[sha].size for sha in missing))
+    places = {sha: mirror.pool.path(sha) for sha in wanted}
+    downloads = [wanted[sha] for sha in wanted if sha in missing]
+    for download, path in mirror.transport.files(downloads, incoming):
+        places[download.sha256] = path
+    contents = {}
+    for name, state in fresh.items():
+        try:
+            contents[name] = read(mirror, incoming, state.repomd, places)
+        except MirrorError as error:
+            raise error.located(tree=tree.name, repository=name) from None
+    return contents
+
+
+def read(mirror: Mirror, scratch: Path, index: Repomd, places: Mapping[str, Path]) -> Content:
+    """What a repository's metadata says. `places` are its files by SHA-256.
+
+    Raises:
+        MetadataError: see `core.package.check_packages` and the reader.
+    """
+    reader = mirror.metadata(scratch)
+    primary = index.file("primary")
+    assert primary is not None  # noqa: S101  # the parser of repomd.xml refuses one without
+    packages = reader.packages(places[primary.sha256], primary.open_sha256, primary.open_size)
+    check_packages(packages)
+    own = {file.sha256: places[file.sha256] for file in index.files}
+    return Content(packages, _advisories(mirror, scratch, index, places), own)
+
+
+def _advisories(
+    mirror: Mirror, scratch: Path, index: Repomd, places: Mapping[str, Path]
+) -> list[Advisory]:
+    file = index.file("updateinfo")
+    if file is None:
+        return []
+    return mirror.metadata(scratch).advisories(places[file.sha256], file.open_size)
+
+
+def check_space(mirror: Mirror, needed: int) -> None:
+    free = mirror.pool.free_bytes()
+    if needed and needed + _MARGIN_BYTES > free:
+        raise StorageError(
+            "not enough space for what is to be fetched",
+            expected=f"{(needed + _MARGIN_BYTES) >> 20} MiB free",
+            found=f"{free >> 20} MiB free",
+            path=str(mirror.config.store),
+            way_out="make room, then run the same command again; what is there is not lost",
+        )
+
+
+def adopt(mirror: Mirror, contents: Mapping[str, Content]) -> None:
+    """Verified and read: now it belongs into the pool."""
+    for content in contents.values():
+        for sha, path in content.metadata.items():
+            if path != mirror.pool.path(sha):
+                if not path.exists():
+                    raise VerificationError("metadata vanished meanwhile", path=str(path))
+                mirror.pool.adopt(path, sha)
+
+
+def file_list(fresh: Fresh, content: Content, mirror: Mirror) -> list[File]:
+    """All files of a repository as it will be published; repomd.xml byte for byte upstream's."""
+    files = [File(p.location, p.sha256, p.size) for p in content.packages]
+    files += [File(m.location, m.sha256, m.size) for m in fresh.repomd.files]
+    files.append(File("repodata/repomd.xml", mirror.pool.add(fresh.data), len(fresh.data)))
+    if fresh.signature is not None:
+        sha = mirror.pool.add(fresh.signature)
+        files.append(File("repodata/repomd.xml.asc", sha, len(fresh.signature)))
+    return files

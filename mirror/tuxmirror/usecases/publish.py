@@ -1,0 +1,81 @@
+"""Point a channel at a snapshot."""
+
+from __future__ import annotations
+
+from ..core import publication as rules
+from ..core import snapshot as snapshots
+from ..core.config import Tree
+from ..core.errors import MirrorError
+from ..core.snapshot import File, Snapshot
+from .context import Mirror, place
+
+
+def files_of(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, File]:
+    """All files of a snapshot by their path below the tree."""
+    files = {}
+    for name, repository in snapshot.repositories.items():
+        prefix = place(tree, name)
+        for file in snapshots.decode_files(mirror.pool.read(repository.files)):
+            path = prefix + file.path
+            files[path] = File(path, file.sha256, file.size)
+    return files
+
+
+def publish(
+    mirror: Mirror, tree: Tree, snapshot: Snapshot, channel: str, allow_mass_change: bool = False
+) -> bool:
+    """Make `channel` show `snapshot`; False where it already does.
+
+    The caller holds the tree's lock.
+
+    Raises:
+        RefusedError: a path would get other bytes than clients may know.
+        StorageError: nothing was switched.
+    """
+    now = int(mirror.clock())
+    previous = mirror.publisher.published(channel, tree.name)
+    if previous and previous.snapshot == snapshot.id and not _expired(previous, now):
+        return False
+    files = files_of(mirror, tree, snapshot)
+    publication = rules.plan(
+        snapshot.id,
+        files,
+        _previous_files(mirror, tree, previous, snapshot.id),
+        previous,
+        now,
+        mirror.config.grace,
+        replace=allow_mass_change,
+    )
+    retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
+    mirror.publisher.publish(
+        channel, tree.name, publication, [*files.values(), *retained], _extras(tree, snapshot)
+    )
+    mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
+    return True
+
+
+def _expired(publication: rules.Publication, now: int) -> bool:
+    return publication.next_expiry is not None and publication.next_expiry <= now
+
+
+def _previous_files(
+    mirror: Mirror, tree: Tree, previous: rules.Publication | None, current: str
+) -> list[File]:
+    if previous is None or previous.snapshot == current:
+        return []
+    snapshot = mirror.state.snapshot(tree.name, previous.snapshot)
+    return list(files_of(mirror, tree, snapshot).values())
+
+
+def _extras(tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
+    """What lies at the tree's root beside its repositories."""
+    extras = {
+        "SNAPSHOT.json": snapshots.encode(snapshot),
+        "TIME": f"{snapshot.created}\n".encode(),
+    }
+    for key in tree.gpgkey:
+        try:
+            extras[key.name] = key.read_bytes()
+        except OSError as error:
+            raise MirrorError(f"{key}: {error.strerror}", tree=tree.name) from None
+    return extras

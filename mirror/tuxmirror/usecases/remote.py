@@ -1,0 +1,42 @@
+"""An upstream as the source of a tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core.config import Tree
+from ..core.snapshot import Snapshot
+from ..ports import Keyring, RepositoryMemory, Validators
+from . import metadata
+from .context import Mirror
+from .source import Change
+from .upstream import Upstream
+
+
+class RemoteSource:
+    """See `source.Source`."""
+
+    def __init__(self, mirror: Mirror, tree: Tree, allow_rollback: bool) -> None:
+        self._mirror = mirror
+        self._tree = tree
+        trust = mirror.trust(tree)
+        # What was accepted under other keys or rules is looked at afresh.
+        known = {
+            name: fields if fields.trust == trust else fields._replace(validators=Validators())
+            for name, fields in mirror.state.memory(tree.name).items()
+        }
+        self._upstream = Upstream(mirror.transport, tree, known, trust, allow_rollback)
+
+    def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
+        shown = self._upstream.changed()
+        same = current is not None and set(current.repositories) == set(self._tree.repositories)
+        if same and not shown:
+            return None
+        fresh = self._upstream.verify(shown, keyring())
+        return Change(fresh, metadata.fetch(self._mirror, self._tree, fresh), {})
+
+    def still_current(self, change: Change) -> bool:
+        return self._upstream.still_current(change.fresh)
+
+    def accepted(self, change: Change) -> dict[str, RepositoryMemory]:
+        return self._upstream.accepted(change.fresh)

@@ -1,0 +1,36 @@
+"""Where a tree's content comes from: an upstream, or a directory of our own packages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from ..core.snapshot import Snapshot
+from ..ports import Keyring, RepositoryMemory
+from .metadata import Content
+from .upstream import Fresh
+
+
+class Change(NamedTuple):
+    """What changed in a tree; its metadata is verified and read, its packages are not.
+
+    `fresh` and `contents` by repository; `packages` are those already on the disk, by SHA-256.
+    """
+
+    fresh: Mapping[str, Fresh]
+    contents: Mapping[str, Content]
+    packages: Mapping[str, Path]
+
+
+class Source(Protocol):
+    """One look at it, for one run."""
+
+    def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
+        """None where it is what `current` has. `keyring` is asked for only if needed."""
+
+    def still_current(self, change: Change) -> bool:
+        """Whether it moved on since `look`."""
+
+    def accepted(self, change: Change) -> dict[str, RepositoryMemory]:
+        """What is to be remembered once `change` was taken."""
