@@ -28,12 +28,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
+from . import CHECKOUT
 from .catalogue import base_specs
 from .keys import SigningKey
+from .policy import MARK
 from .repofiles import gpg_key_path, repo_files
 from .rpms import build_rpms
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 SITE_PACKAGES = "/usr/lib/python3.9/site-packages"
 DNF_CONF = f"""\
 [main]
@@ -121,7 +122,7 @@ class Host:
             [*command, "bash", "-c", _SETUP, "_", self._top, self.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, MARK: os.environ.get(MARK, "")},
         )
         try:
             if not self._process.stdout or self._process.stdout.readline() != b"ready\n":

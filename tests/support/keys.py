@@ -154,6 +154,33 @@ class SigningKey:
             _run([*command, *map(str, paths)], self.homedir)
 
 
+class Keys:
+    """The keys of the usual roles, one set a test run; each is made when first used."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    @cached_property
+    def almalinux(self) -> SigningKey:
+        """Signs upstream's packages and metadata."""
+        return SigningKey.create(self._directory, "AlmaLinux test")
+
+    @cached_property
+    def tuxcare(self) -> SigningKey:
+        """Signs TuxCare's packages."""
+        return SigningKey.create(self._directory, "TuxCare test")
+
+    @cached_property
+    def operator(self) -> SigningKey:
+        """Signs what the mirror itself makes."""
+        return SigningKey.create(self._directory, "Mirror operator test")
+
+    @cached_property
+    def stranger(self) -> SigningKey:
+        """A good key that nobody was told to trust."""
+        return SigningKey.create(self._directory, "Stranger test")
+
+
 def replace_rpm(path: Path, package: Any) -> None:
     """Write an rpm_rs.Package to `path` by rename: trees share packages as hard links."""
     temporary = path.with_name(f".{path.name}.new.rpm")

@@ -16,6 +16,7 @@ import gzip
 import hashlib
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -68,11 +69,11 @@ class Extras:
 
 
 def write_repodata(os_dir: Path, extras: Extras, revision: int) -> None:
-    """Describe `os_dir/Packages` in `os_dir/repodata`, unsigned."""
+    """Describe the packages under `os_dir` in `os_dir/repodata`, unsigned."""
     new = os_dir / ".repodata.new"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
-    packages = sorted((os_dir / "Packages").glob("*.rpm"))
+    packages = sorted(os_dir.rglob("*.rpm"))
     records = _package_records(new, os_dir, packages)
     names = {path.name for path in packages}
     updateinfo = _updateinfo(extras.advisories, names)
@@ -93,6 +94,14 @@ def write_repodata(os_dir: Path, extras: Extras, revision: int) -> None:
     (new / "repomd.xml").write_text(repomd.xml_dump())
     shutil.rmtree(os_dir / "repodata", ignore_errors=True)
     new.rename(os_dir / "repodata")
+
+
+def make_repository(
+    directory: Path, key: SigningKey | None = None, extras: Extras | None = None
+) -> None:
+    """Turn a folder of packages into a repository, signed if there is a key."""
+    write_repodata(directory, extras or Extras(), int(time.time()))
+    sign_repodata(directory, key)
 
 
 def sign_repodata(os_dir: Path, key: SigningKey | None) -> None:

@@ -163,11 +163,7 @@ class UpstreamTree:
 
     def copy(self: Tree, root: Path) -> Tree:
         """The same tree at another root, sharing files as hard links."""
-        for directory, _, names in os.walk(self.root):
-            target = root / Path(directory).relative_to(self.root)
-            target.mkdir(parents=True, exist_ok=True)
-            for name in names:
-                _link(Path(directory) / name, target / name)
+        copy_linked(self.root, root)
         twin = copy.copy(self)
         twin.root = root
         twin._extras = copy.deepcopy(self._extras)
@@ -178,6 +174,16 @@ class UpstreamTree:
 
     def _key_name(self) -> str:
         return f"RPM-GPG-KEY-AlmaLinux-{self.release.split('.')[0]}"
+
+
+def copy_linked(source: Path, target: Path) -> Path:
+    """Copy a folder, sharing its files as hard links where possible; returns `target`."""
+    for directory, _, names in os.walk(source):
+        place = target / Path(directory).relative_to(source)
+        place.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            _link(Path(directory) / name, place / name)
+    return target
 
 
 def _link(source: Path, target: Path) -> None:
