@@ -23,7 +23,7 @@ def split_eol(line: bytes) -> Tuple[bytes, bytes]:
 class Option(NamedTuple):
     """`key = value` and where it stands.
 
-    `index`: its line; `end`: the line after its continuation lines; `commented`: whether it is
+    `line`: its number; `end`: the line after its continuation lines; `commented`: whether it is
     only a comment of that form; `values`: the words of the value, those of the continuation
     lines included.
     """
@@ -31,7 +31,7 @@ class Option(NamedTuple):
     key: str
     values: List[str]
     commented: bool
-    index: int
+    line: int
     end: int
 
 
@@ -49,7 +49,7 @@ class RepoFile:
 
     def options(self, section: str) -> List[Option]:
         """All options of a section in order, commented ones too; none if it is not there."""
-        options = []  # type: List[Option]
+        options: List[Option] = []
         for name, start, end in self._ranges():
             if name == section:
                 options.extend(self._options(start + 1, end))
@@ -73,7 +73,7 @@ class RepoFile:
 
     def set_value(self, option: Option, value: str) -> None:
         """Give an option one value. Its further lines become comments, as does nothing else."""
-        text, eol = split_eol(self._lines[option.index])
+        text, eol = split_eol(self._lines[option.line])
         if option.commented:
             found = _COMMENTED.match(text)
             text = text[found.end() :] if found else text
@@ -81,12 +81,12 @@ class RepoFile:
         if not match:
             raise ValueError("not an option line: {!r}".format(text))
         head = match.group("key") + match.group("sign")
-        self._lines[option.index] = head + value.encode() + eol
-        self._comment_range(option.index + 1, option.end)
+        self._lines[option.line] = head + value.encode() + eol
+        self._comment_range(option.line + 1, option.end)
 
     def comment_out(self, option: Option) -> None:
         """Turn an option, its continuation lines included, into comments."""
-        self._comment_range(option.index, option.end)
+        self._comment_range(option.line, option.end)
 
     def add(self, section: str, key: str, value: str) -> None:
         """Add an option after the section's last one."""
@@ -127,7 +127,7 @@ class RepoFile:
             yield name, start, len(self._lines)
 
     def _options(self, start: int, end: int) -> List[Option]:
-        options = []  # type: List[Option]
+        options: List[Option] = []
         index = start
         while index < end:
             text, _eol = split_eol(self._lines[index])

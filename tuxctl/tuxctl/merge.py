@@ -43,7 +43,7 @@ def take_back(original: bytes, written: bytes, current: bytes) -> Merged:
     base = written.splitlines(True)
     undo = _hunks(base, original.splitlines(True))
     later = _hunks(base, current.splitlines(True))
-    kept = []  # type: List[bytes]
+    kept: List[bytes] = []
     apply = list(later)
     for hunk in undo:
         if hunk in later:

@@ -10,7 +10,7 @@ file. Debug and source repositories, which the vetted layout does not hold, stay
 """
 
 import re
-from typing import List, NamedTuple, Optional, Sequence
+from typing import List, Mapping, NamedTuple, Optional, Sequence
 
 from tuxcare.errors import ConfigError
 from tuxcare.repofile import Option, RepoFile
@@ -93,7 +93,7 @@ def _source(file: RepoFile, section: str) -> Optional[Option]:
         if option.key == "baseurl" and _repo_of(option) is not None
     ]
     active = [option for option in candidates if not option.commented]
-    return (active or candidates or [None])[0]
+    return next(iter(active or candidates), None)
 
 
 def _repo_of(option: Option) -> Optional[str]:
@@ -110,7 +110,7 @@ def _switch_section(file: RepoFile, section: str, source: Option, content_url: s
         file.set_value(source, url)
     for option in file.options(section):
         elsewhere = option.key in ("mirrorlist", "metalink") or (
-            option.key == "baseurl" and option.index != source.index
+            option.key == "baseurl" and option.line != source.line
         )
         if elsewhere and not option.commented:
             file.comment_out(option)
@@ -127,13 +127,13 @@ def _exclude(file: RepoFile, section: str, names: Sequence[str]) -> None:
     file.add(section, "exclude", " ".join(names))
 
 
-def set_own(data: bytes, content_url: str, enabled: Sequence[str], path: str) -> bytes:
-    """The package's tuxcare.repo with exactly the repositories `enabled` on, all at `content_url`.
+def set_own(data: bytes, content_url: str, enabled: Mapping[str, bool], path: str) -> bytes:
+    """The package's tuxcare.repo with repositories switched on or off, all at `content_url`.
 
-    Raises ConfigError where a repository is not defined in it.
+    Raises ConfigError where one that is to be on is not defined in it.
     """
     file = RepoFile(data)
-    missing = sorted(set(enabled) - set(file.sections()))
+    missing = [name for name, on in sorted(enabled.items()) if on and name not in file.sections()]
     if missing:
         raise ConfigError(
             "{}: has no section [{}]".format(path, "], [".join(missing)),
@@ -143,7 +143,8 @@ def set_own(data: bytes, content_url: str, enabled: Sequence[str], path: str) ->
         if section not in file.sections():
             continue
         _set_host(file, section, content_url)
-        set_enabled(file, section, section in enabled)
+        if section in enabled:
+            set_enabled(file, section, enabled[section])
     return file.data()
 
 

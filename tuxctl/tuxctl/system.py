@@ -64,6 +64,10 @@ class System:
     def euid(self) -> int:
         return os.geteuid()
 
+    def owner(self) -> int:
+        """Whom new files belong to: root, or whoever works on an image without being root."""
+        return self.euid()
+
     def machine(self) -> str:
         """The architecture as `uname -m` names it."""
         return platform.machine()
@@ -161,7 +165,7 @@ class System:
 
     def missing_directories(self, path: str) -> List[str]:
         """The directories, outermost first, that a file at `path` still needs."""
-        missing = []  # type: List[str]
+        missing: List[str] = []
         directory = os.path.dirname(self.resolve(path))
         while not os.path.isdir(directory):
             missing.insert(0, directory)

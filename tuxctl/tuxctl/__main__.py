@@ -1,0 +1,7 @@
+"""`python -m tuxctl`."""
+
+import sys
+
+from tuxctl.cli import main
+
+sys.exit(main())

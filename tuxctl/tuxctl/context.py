@@ -1,0 +1,74 @@
+"""What every command works with, put together in one place."""
+
+import contextlib
+import datetime
+from typing import TYPE_CHECKING, Iterator
+
+from tuxcare.errors import UsageError
+from tuxcare.host import HostPaths, TuxcareConf, read_tuxcare_conf
+from tuxctl import rpmkeys
+from tuxctl.console import Console
+from tuxctl.journal import Journal
+from tuxctl.system import System
+
+if TYPE_CHECKING:
+    from tuxctl.content import ContentServer
+    from tuxctl.service import RegistrationService
+
+
+class Context:
+    """One host and the way to talk to people and services."""
+
+    def __init__(self, system: System, console: Console) -> None:
+        self.paths = HostPaths(system.root)
+        self.system = system
+        self.console = console
+        self.rpm_keys = rpmkeys.RpmKeys(system)
+        self.journal = Journal(self.paths, system, {rpmkeys.ACTION: self.rpm_keys.undo})
+
+    def conf(self) -> TuxcareConf:
+        """Raises ConfigError."""
+        return read_tuxcare_conf(self.paths)
+
+    def service(self, url: str) -> "RegistrationService":
+        # requests takes longer to load than most commands take to run.
+        from tuxctl.service import RegistrationService
+
+        return RegistrationService(url)
+
+    def content(self, url: str) -> "ContentServer":
+        from tuxctl.content import ContentServer
+
+        return ContentServer(url)
+
+    def now(self) -> datetime.datetime:
+        return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
+
+    def require_root(self) -> None:
+        """Raises UsageError for people who are not root, on the running host."""
+        if self.system.root == "/" and self.system.euid() != 0:
+            raise UsageError("this changes the system: run it as root")
+
+    @contextlib.contextmanager
+    def changing(self) -> Iterator[None]:
+        """For commands that change the host: root, alone, after undoing a run that was cut off.
+
+        Raises UsageError, LockHeld, StorageError.
+        """
+        self.require_root()
+        state_dir = self.paths.state_dir
+        made = self.system.missing_directories(self.paths.registration)
+        for directory in made:
+            self.system.make_directory(directory)
+        try:
+            with self.system.lock(state_dir):
+                undone = self.journal.recover()
+                if undone:
+                    self.console.note(
+                        "An earlier 'tuxctl {}' was cut off; what it had changed was put "
+                        "back.".format(undone)
+                    )
+                yield
+        finally:
+            for directory in reversed(made):
+                self.system.remove_directory(directory)

@@ -1,0 +1,526 @@
+"""Every change to the host, recorded before it is made, and the exact way back.
+
+    var/lib/tuxcare/journal/        0700
+        journal.json                0600; replaced as one by rename
+        blobs/<sha256>              0600; bytes of files as they were and as they were written
+
+journal.json holds two things. `files`: what all finished runs together changed, each file with
+its state before the first of them (`original`) and after the last (`written`); unregistering goes
+back along these. `run`: the changes of a run that has not finished; if there is one when a
+command starts, that run was cut off, and it is undone first. Finishing a run is one rename.
+
+Kinds of file decide what happens to edits that people made after ours:
+
+    edited  somebody else's file: our lines are taken back, theirs stay
+    owned   ours alone: the original comes back, an edited copy is left beside it as *.tuxsave
+    secret  ours alone: the original comes back, nothing of ours is left
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
+
+from tuxcare.errors import StorageError, TuxcareError
+from tuxcare.host import HostPaths
+from tuxctl.merge import take_back
+from tuxctl.system import Attributes, Content, System
+
+EDITED = "edited"
+OWNED = "owned"
+SECRET = "secret"  # noqa: S105  # a kind of file, not a password
+
+_VERSION = 1
+_FILE = Attributes(mode=0o600, uid=0, gid=0)
+
+Undoer = Callable[[Mapping[str, Any]], None]
+
+
+class State(NamedTuple):
+    """A file as recorded: which bytes, and its attributes."""
+
+    sha256: str
+    mode: int
+    uid: int
+    gid: int
+    mtime_ns: Optional[int]
+    xattrs: Mapping[str, str]
+
+    @classmethod
+    def of(cls, content: Content) -> "State":
+        return cls(content.sha256, *content.attributes)
+
+    @property
+    def attributes(self) -> Attributes:
+        return Attributes(self.mode, self.uid, self.gid, self.mtime_ns, self.xattrs)
+
+
+class Change(NamedTuple):
+    """A change of one file; None stands for no file. `path` is as on the host, without root.
+
+    `directories`: those that had to be made for it, outermost first. `rebased`: the original
+    with what people edited between our runs; None where nobody did.
+    """
+
+    path: str
+    kind: str
+    before: Optional[State]
+    after: Optional[State]
+    directories: List[str]
+    rebased: Optional[State] = None
+
+
+class Action(NamedTuple):
+    """A change that is not one of a file; `kind` names who can undo it, `detail` tells him what."""
+
+    kind: str
+    detail: Mapping[str, Any]
+
+
+class Document(NamedTuple):
+    """journal.json. `run` names the command of an unfinished run; its changes are in order."""
+
+    files: Dict[str, Change]
+    actions: List[Action]
+    run: Optional[str]
+    changes: List[Change]
+    run_actions: List[Action]
+
+
+class Journal:
+    """The journal of one host. Not for two runs at once: hold the lock."""
+
+    def __init__(self, paths: HostPaths, system: System, undoers: Mapping[str, Undoer]) -> None:
+        self._paths = paths
+        self._system = system
+        self._undoers = undoers
+        self._file = os.path.join(paths.journal_dir, "journal.json")
+        self._blobs = os.path.join(paths.journal_dir, "blobs")
+
+    # -- looking -----------------------------------------------------------------------------
+
+    def pending(self) -> Optional[str]:
+        """The command of a run that was cut off, None where there is none."""
+        return self._load().run
+
+    def files(self) -> Dict[str, Change]:
+        """What finished runs changed: `before` the first of them, `after` the last."""
+        return self._load().files
+
+    def is_empty(self) -> bool:
+        document = self._load()
+        return not (document.files or document.actions or document.run)
+
+    def intact(self, change: Change) -> bool:
+        """Whether a file still is what tuxctl last made of it."""
+        current = self._system.capture(self._paths.join(change.path))
+        return (current.sha256 if current else None) == (
+            change.after.sha256 if change.after else None
+        )
+
+    def original(self, path: str) -> Optional[bytes]:
+        """The bytes of a file (real path) before the first run that changed it; the file's own
+        where none did; None for no file."""
+        change = self.files().get(self._paths.inside(path))
+        if change is None:
+            return self._system.read(path)
+        return self._load_blob(change.before.sha256) if change.before else None
+
+    def written(self, path: str) -> Optional[bytes]:
+        """What the last run made of somebody else's file (real path), None where none did."""
+        change = self.files().get(self._paths.inside(path))
+        if change is None or change.kind != EDITED or change.after is None:
+            return None
+        return self._load_blob(change.after.sha256)
+
+    # -- changing ----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def run(self, command: str, keep: Callable[[], List[str]] = list) -> Iterator["Run"]:
+        """A run: all of its changes, or none if its body raises.
+
+        `keep` is asked on failure for the files (real paths) whose change stands all the same.
+        """
+        document = self._load()
+        self._prepare()
+        self._save(document._replace(run=command, changes=[], run_actions=[]))
+        try:
+            yield Run(self)
+        except BaseException:
+            self._roll_back([self._paths.inside(path) for path in keep()])
+            raise
+        self._finish()
+
+    def recover(self) -> Optional[str]:
+        """Undo a run that was cut off; its command, None where there was none."""
+        command = self.pending()
+        if command is not None:
+            self._roll_back([])
+        return command
+
+    def record(self, change: Change) -> None:
+        """Write down a change of the current run that is about to be made."""
+        document = self._load()
+        self._save(document._replace(changes=document.changes + [change]))
+
+    def record_action(self, action: Action) -> None:
+        document = self._load()
+        self._save(document._replace(run_actions=document.run_actions + [action]))
+
+    def capture(self, path: str, kind: str, data: Optional[bytes], mode: int) -> Change:
+        """The change that brings a file (real path) to `data` (None: removes it); bytes kept."""
+        current = self._system.capture(path)
+        before = State.of(current) if current else None
+        if current:
+            self._keep(current.data)
+        after = None
+        if data is not None:
+            if kind == EDITED:
+                self._keep(data)
+            attributes = (
+                current.attributes._replace(mtime_ns=None)
+                if current
+                else Attributes(mode, self._system.owner(), self._system.owner())
+            )
+            if kind == SECRET:
+                attributes = attributes._replace(mode=mode)
+            after = State(hashlib.sha256(data).hexdigest(), *attributes)
+        missing = [] if data is None else self._system.missing_directories(path)
+        inside = [self._paths.inside(directory) for directory in missing]
+        rebased = self._rebase(path, current) if kind == EDITED and current else None
+        return Change(self._paths.inside(path), kind, before, after, inside, rebased)
+
+    def _rebase(self, path: str, current: Content) -> Optional[State]:
+        """The original with the edits that people made since the last run."""
+        written, original = self.written(path), self.original(path)
+        if written is None or original is None or written == current.data:
+            return None
+        earlier = self.files()[self._paths.inside(path)]
+        data = take_back(original, written, current.data).data
+        self._keep(data)
+        content = Content(data, _attributes_back(earlier, current)._replace(mtime_ns=None))
+        return State.of(content)
+
+    def make(self, change: Change, data: Optional[bytes]) -> None:
+        """Make a recorded change."""
+        path = self._paths.join(change.path)
+        for directory in change.directories:
+            self._system.make_directory(self._paths.join(directory))
+        if data is None or change.after is None:
+            self._system.remove(path)
+        else:
+            self._system.write(path, data, change.after.attributes)
+
+    # -- going back --------------------------------------------------------------------------
+
+    def revert(self, only: Optional[List[str]] = None) -> List[str]:
+        """Put back what finished runs changed, everything or the given files (real paths).
+
+        Returns what was left alone, a sentence each. Stops at the first file that cannot be
+        written, with StorageError; running it again goes on.
+        """
+        notes: List[str] = []
+        wanted = None if only is None else {self._paths.inside(path) for path in only}
+        if wanted is None:
+            self._undo_actions(self._load().actions)
+        for path, change in sorted(self._load().files.items()):
+            if wanted is not None and path not in wanted:
+                continue
+            notes.extend(self._restore(change))
+            document = self._load()
+            del document.files[path]
+            self._save(document)
+        if wanted is None:
+            self._dispose()
+        else:
+            self._prune(self._load())
+        return notes
+
+    def _undo_actions(self, actions: List[Action]) -> None:
+        for action in reversed(actions):
+            self._undoers[action.kind](action.detail)
+        document = self._load()
+        self._save(document._replace(actions=[]))
+
+    def _roll_back(self, keep: List[str]) -> None:
+        document = self._load()
+        for action in reversed(document.run_actions):
+            self._undoers[action.kind](action.detail)
+        kept = [change for change in document.changes if change.path in keep]
+        troubles: List[str] = []
+        for change in reversed(document.changes):
+            if change in kept:
+                continue
+            try:
+                self._restore(change)
+            except TuxcareError as error:
+                troubles.append(error.message)
+        if troubles:
+            raise StorageError(
+                "could not put back what the unfinished '{}' had changed: {}".format(
+                    document.run, "; ".join(troubles)
+                ),
+                "Remove the cause, then run tuxctl again: it goes on from its journal.",
+            )
+        merged = _merged(document.files, kept)
+        self._settle(document._replace(files=merged, run=None, changes=[], run_actions=[]))
+
+    def _finish(self) -> None:
+        document = self._load()
+        self._settle(
+            Document(
+                files=_merged(document.files, document.changes),
+                actions=document.actions + document.run_actions,
+                run=None,
+                changes=[],
+                run_actions=[],
+            )
+        )
+
+    def _settle(self, document: Document) -> None:
+        """Save a document without a run; a journal with nothing in it leaves no file."""
+        self._save(document)
+        self._prune(document)
+        if not document.files and not document.actions:
+            self._dispose()
+
+    def _restore(self, change: Change) -> List[str]:
+        """Bring a file from `after` back to `before`; sentences on what had to be left alone."""
+        path = self._paths.join(change.path)
+        current = self._system.capture(path)
+        if _same(current, change.before):
+            return []
+        if current and change.kind == EDITED and _same_bytes(current, change.before):
+            return []  # put back by hand; its attributes are somebody's choice
+        notes: List[str] = []
+        wanted = self._load_blob(change.before.sha256) if change.before else None
+        if not _same_bytes(current, change.after) and change.kind != SECRET:
+            if change.kind == OWNED:
+                notes = self._save_aside(change, current)
+            elif current is None:
+                return ["{}: was removed since, stays removed".format(change.path)]
+            elif change.before is None or change.after is None:
+                return ["{}: was changed since, left alone".format(change.path)]
+            else:
+                return self._take_back(change, current)
+        if change.before is None or wanted is None:
+            self._system.remove(path)
+            for directory in reversed(change.directories):
+                self._system.remove_directory(self._paths.join(directory))
+        else:
+            for directory in self._system.missing_directories(path):
+                self._system.make_directory(directory)
+            self._system.write(path, wanted, _attributes_back(change, current))
+        return notes
+
+    def _take_back(self, change: Change, current: Content) -> List[str]:
+        assert change.before is not None and change.after is not None  # noqa: S101
+        merged = take_back(
+            self._load_blob(change.before.sha256),
+            self._load_blob(change.after.sha256),
+            current.data,
+        )
+        self._system.write(
+            self._paths.join(change.path),
+            merged.data,
+            current.attributes._replace(mtime_ns=None),
+        )
+        return [
+            "{}: was changed since at '{}', that stays".format(
+                change.path, line.decode("utf-8", "replace").strip()
+            )
+            for line in merged.kept
+            if line.strip()
+        ]
+
+    def _save_aside(self, change: Change, current: Optional[Content]) -> List[str]:
+        if current is None:
+            return []
+        aside = change.path + ".tuxsave"
+        attributes = current.attributes._replace(mtime_ns=None)
+        self._system.write(self._paths.join(aside), current.data, attributes)
+        return ["{}: was changed since, kept as {}".format(change.path, aside)]
+
+    # -- disk --------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        for directory in self._system.missing_directories(self._paths.journal_dir):
+            self._system.make_directory(directory)
+        self._system.make_directory(self._paths.journal_dir, 0o700)
+        self._system.make_directory(self._blobs, 0o700)
+
+    def _dispose(self) -> None:
+        self._system.remove(self._file)
+        for blob in self._system.names(os.path.join(self._blobs, "*")):
+            self._system.remove(blob)
+        self._system.remove_directory(self._blobs)
+        self._system.remove_directory(self._paths.journal_dir)
+
+    def _own(self) -> Attributes:
+        owner = self._system.owner()
+        return _FILE._replace(uid=owner, gid=owner)
+
+    def _keep(self, data: bytes) -> None:
+        path = os.path.join(self._blobs, hashlib.sha256(data).hexdigest())
+        if self._system.read(path) != data:
+            self._system.write(path, data, self._own())
+
+    def _load_blob(self, sha256: str) -> bytes:
+        data = self._system.read(os.path.join(self._blobs, sha256))
+        if data is None or hashlib.sha256(data).hexdigest() != sha256:
+            raise StorageError(
+                "{}: the journal's copy {} of an original is missing or damaged".format(
+                    self._blobs, sha256
+                ),
+                "Restore /var/lib/tuxcare from a backup.",
+            )
+        return data
+
+    def _prune(self, document: Document) -> None:
+        """Remove the bytes that no record needs any more; a stale token is among them."""
+        needed: Set[str] = set()
+        for change in list(document.files.values()) + document.changes:
+            states = (change.before, change.after, change.rebased)
+            needed.update(state.sha256 for state in states if state)
+        for blob in self._system.names(os.path.join(self._blobs, "*")):
+            if os.path.basename(blob) not in needed:
+                self._system.remove(blob)
+
+    def _load(self) -> Document:
+        data = self._system.read(self._file)
+        if data is None:
+            return Document({}, [], None, [], [])
+        try:
+            return _from_json(json.loads(data.decode("utf-8")))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                "{}: damaged journal: {!r}".format(self._file, error),
+                "Restore /var/lib/tuxcare from a backup.",
+            ) from error
+
+    def _save(self, document: Document) -> None:
+        text = json.dumps(_to_json(document), indent=1, sort_keys=True) + "\n"
+        self._system.write(self._file, text.encode(), self._own())
+
+
+class Run:
+    """An unfinished run: every change of it goes through here."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def put(self, path: str, data: Optional[bytes], kind: str, mode: int = 0o644) -> bool:
+        """Bring a file (real path) to `data`, None to remove it; whether that changed anything.
+
+        An existing file keeps its mode, unless it is a secret; a new one gets `mode`.
+        """
+        change = self._journal.capture(path, kind, data, mode)
+        if change.before and change.after:
+            if change.before._replace(mtime_ns=None) == change.after:
+                return False
+        elif change.before is None and change.after is None:
+            return False
+        self._journal.record(change)
+        self._journal.make(change, data)
+        return True
+
+    def act(self, action: Action, do: Callable[[], None]) -> None:
+        """Do what is no change of a file, after writing down how to undo it."""
+        self._journal.record_action(action)
+        do()
+
+
+def _same_bytes(current: Optional[Content], state: Optional[State]) -> bool:
+    return (current.sha256 if current else None) == (state.sha256 if state else None)
+
+
+def _same(current: Optional[Content], state: Optional[State]) -> bool:
+    if current is None or state is None:
+        return current is None and state is None
+    return State.of(current)._replace(mtime_ns=None) == state._replace(mtime_ns=None)
+
+
+def _attributes_back(change: Change, current: Optional[Content]) -> Attributes:
+    """The original attributes, unless somebody changed those of an edited file since."""
+    assert change.before is not None  # noqa: S101
+    if change.kind == EDITED and current and change.after:
+        found, written = current.attributes, change.after.attributes
+        if found._replace(mtime_ns=None) != written._replace(mtime_ns=None):
+            return found._replace(mtime_ns=None)
+    return change.before.attributes
+
+
+def _merged(files: Mapping[str, Change], changes: List[Change]) -> Dict[str, Change]:
+    """The files of finished runs and of one more: first original, last written."""
+    merged = dict(files)
+    for change in changes:
+        earlier = merged.get(change.path)
+        if earlier:
+            change = change._replace(
+                before=change.rebased or earlier.before, directories=earlier.directories
+            )
+        change = change._replace(rebased=None)
+        unchanged = (
+            change.before
+            and change.after
+            and change.before._replace(mtime_ns=None) == change.after._replace(mtime_ns=None)
+        )
+        if unchanged or (change.before is None and change.after is None):
+            merged.pop(change.path, None)
+        else:
+            merged[change.path] = change
+    return merged
+
+
+def _to_json(document: Document) -> Dict[str, Any]:
+    def change(value: Change) -> Dict[str, Any]:
+        return {
+            "path": value.path,
+            "kind": value.kind,
+            "before": value.before._asdict() if value.before else None,
+            "after": value.after._asdict() if value.after else None,
+            "directories": value.directories,
+            "rebased": value.rebased._asdict() if value.rebased else None,
+        }
+
+    def actions(values: List[Action]) -> List[Dict[str, Any]]:
+        return [{"kind": value.kind, "detail": dict(value.detail)} for value in values]
+
+    return {
+        "version": _VERSION,
+        "files": [change(value) for _path, value in sorted(document.files.items())],
+        "actions": actions(document.actions),
+        "run": document.run,
+        "changes": [change(value) for value in document.changes],
+        "run_actions": actions(document.run_actions),
+    }
+
+
+def _from_json(value: Mapping[str, Any]) -> Document:
+    def state(item: Optional[Mapping[str, Any]]) -> Optional[State]:
+        return None if item is None else State(**item)
+
+    def change(item: Mapping[str, Any]) -> Change:
+        return Change(
+            item["path"],
+            item["kind"],
+            state(item["before"]),
+            state(item["after"]),
+            list(item["directories"]),
+            state(item["rebased"]),
+        )
+
+    def actions(items: List[Mapping[str, Any]]) -> List[Action]:
+        return [Action(item["kind"], item["detail"]) for item in items]
+
+    if value["version"] != _VERSION:
+        raise ValueError("version {!r}, expected {}".format(value["version"], _VERSION))
+    files = [change(item) for item in value["files"]]
+    return Document(
+        {item.path: item for item in files},
+        actions(value["actions"]),
+        value["run"],
+        [change(item) for item in value["changes"]],
+        actions(value["run_actions"]),
+    )
