@@ -10,6 +10,7 @@ controller, which fails the run.
 
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -83,7 +84,7 @@ class RunPolicy:
 
 
 def leaks(mark, temporary):
-    """What is left of a run, a line each; ends the processes among it.
+    """What is left of a run, a line each; ends the processes and mounts among it.
 
     Args:
         mark: value of MARK in the environment of the run's processes.
@@ -98,7 +99,10 @@ def leaks(mark, temporary):
     for pid, _ in left:
         os.kill(pid, signal.SIGKILL)
     if temporary:
-        found += ["mount " + point for point in _mounts() if point.startswith(temporary)]
+        for point in _mounts():
+            if point.startswith(temporary):
+                found.append("mount " + point)
+                subprocess.call(["umount", "-l", point])
     return found
 
 

@@ -1,0 +1,135 @@
+"""A registration service in memory, for the client's tests. Runs on Python 3.6 too.
+
+It speaks what `tuxmirror serve` speaks, and answers badly on command:
+
+    with RegistrationServer() as server:
+        server.keys["ESU-..."] = {"products": ["essential", "esu", "fips"]}
+        server.answer("token/register", status=503, times=2)
+        server.calls            # [("POST", "/cln/api/els/key/check", {...}, {headers})]
+        server.tokens           # token -> what the host said about itself
+        server.repositories     # paths of repositories that answer 200 to anybody
+"""
+
+import json
+import secrets
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
+
+PREFIX = "/cln/api/els/"
+
+
+class _Server(ThreadingMixIn, HTTPServer):
+    daemon_threads = True
+
+
+class RegistrationServer:
+    """On 127.0.0.1, a port of its own; `url` says which."""
+
+    def __init__(self, has_key_check=True):
+        self.keys = {}
+        self.tokens = {}
+        self.calls = []
+        self.repositories = set()
+        self.content_url = None
+        self.has_key_check = has_key_check
+        self._answers = []
+        owner = self
+
+        class Handler(_Handler):
+            service = owner
+
+        self._server = _Server(("127.0.0.1", 0), Handler)
+        self.url = "http://127.0.0.1:{}".format(self._server.server_address[1])
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def answer(self, call, status=200, body=b"", headers=None, times=None):
+        """Answer one call (`token/register`) so, `times` times or for ever."""
+        if not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+        self._answers.append([call, status, body, headers or {}, times])
+
+    def called(self, call):
+        """The bodies of the calls so far."""
+        return [body for _method, path, body, _headers in self.calls if path == PREFIX + call]
+
+    # -- what the handler asks ---------------------------------------------------------------
+
+    def scripted(self, call):
+        for item in self._answers:
+            if item[0] == call and item[4] != 0:
+                if item[4] is not None:
+                    item[4] -= 1
+                return item[1:4]
+        return None
+
+    def respond(self, call, body, headers):
+        """(status, document) as a service that works gives it."""
+        if call == "key/check" and self.has_key_check:
+            return self._with_key(body, lambda licence: (200, licence))
+        if call == "token/register":
+            return self._with_key(body, lambda licence: (200, self._issue(body, licence)))
+        if call == "token/unregister":
+            token = headers.get("Authorization", "").replace("Bearer ", "", 1)
+            known = self.tokens.pop(token, None)
+            return (200, {"ok": True}) if known else (401, {"error": "unknown_token"})
+        return 404, {"error": "not_found"}
+
+    def _with_key(self, body, then):
+        licence = self.keys.get(body.get("key"))
+        if licence is None:
+            return 401, {"error": "unknown_key", "message": "unknown licence key"}
+        if "error" in licence:
+            return 403, {"error": licence["error"], "message": licence["message"]}
+        return then(licence)
+
+    def _issue(self, body, licence):
+        token = "EXTENDED_SECURITY_UPDATES-SERVER-" + secrets.token_hex(16)
+        self.tokens[token] = body
+        answer = {"token": token}
+        answer.update({key: licence[key] for key in ("products", "expires") if key in licence})
+        if self.content_url:
+            answer["content_url"] = self.content_url
+        return answer
+
+
+class _Handler(BaseHTTPRequestHandler):
+    service = None
+
+    def do_POST(self):
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.loads(data.decode()) if data else {}
+        call = self.path[len(PREFIX) :] if self.path.startswith(PREFIX) else self.path
+        self.service.calls.append(("POST", self.path, body, dict(self.headers)))
+        scripted = self.service.scripted(call)
+        if scripted:
+            self._send(*scripted)
+        else:
+            status, document = self.service.respond(call, body, self.headers)
+            self._send(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+
+    def do_GET(self):
+        self.service.calls.append(("GET", self.path, None, dict(self.headers)))
+        known = any(self.path.startswith(path) for path in self.service.repositories)
+        self._send(200 if known else 404, b"", {})
+
+    def _send(self, status, body, headers):
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if "Content-Length" not in headers:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
