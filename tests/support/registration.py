@@ -40,7 +40,7 @@ class RegistrationServer:
             service = owner
 
         self._server = _Server(("127.0.0.1", 0), Handler)
-        self.url = "http://127.0.0.1:{}".format(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self):
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))

@@ -154,10 +154,12 @@ class Journal:
 
     def recover(self) -> Optional[str]:
         """Undo a run that was cut off; its command, None where there was none."""
-        command = self.pending()
-        if command is not None:
+        document = self._load()
+        if document.run is not None:
             self._roll_back([])
-        return command
+        elif not document.files and not document.actions:
+            self._dispose()
+        return document.run
 
     def record(self, change: Change) -> None:
         """Write down a change of the current run that is about to be made."""
@@ -268,9 +270,13 @@ class Journal:
 
     def _finish(self) -> None:
         document = self._load()
+        files = _merged(document.files, document.changes)
+        for path, change in document.files.items():
+            if path not in files and change.before is None:
+                self._remove_directories(change)
         self._settle(
             Document(
-                files=_merged(document.files, document.changes),
+                files=files,
                 actions=document.actions + document.run_actions,
                 run=None,
                 changes=[],
@@ -288,8 +294,11 @@ class Journal:
     def _restore(self, change: Change) -> List[str]:
         """Bring a file from `after` back to `before`; sentences on what had to be left alone."""
         path = self._paths.join(change.path)
+        self._system.remove_leftover(path)
         current = self._system.capture(path)
         if _same(current, change.before):
+            if current is None:
+                self._remove_directories(change)
             return []
         if current and change.kind == EDITED and _same_bytes(current, change.before):
             return []  # put back by hand; its attributes are somebody's choice
@@ -306,13 +315,17 @@ class Journal:
                 return self._take_back(change, current)
         if change.before is None or wanted is None:
             self._system.remove(path)
-            for directory in reversed(change.directories):
-                self._system.remove_directory(self._paths.join(directory))
+            self._remove_directories(change)
         else:
             for directory in self._system.missing_directories(path):
                 self._system.make_directory(directory)
             self._system.write(path, wanted, _attributes_back(change, current))
         return notes
+
+    def _remove_directories(self, change: Change) -> None:
+        """Those that were made for a file, as far as they are empty."""
+        for directory in reversed(change.directories):
+            self._system.remove_directory(self._paths.join(directory))
 
     def _take_back(self, change: Change, current: Content) -> List[str]:
         assert change.before is not None and change.after is not None  # noqa: S101
@@ -352,7 +365,8 @@ class Journal:
 
     def _dispose(self) -> None:
         self._system.remove(self._file)
-        for blob in self._system.names(os.path.join(self._blobs, "*")):
+        self._system.remove_leftover(self._file)
+        for blob in self._system.entries(self._blobs):
             self._system.remove(blob)
         self._system.remove_directory(self._blobs)
         self._system.remove_directory(self._paths.journal_dir)
@@ -383,7 +397,7 @@ class Journal:
         for change in list(document.files.values()) + document.changes:
             states = (change.before, change.after, change.rebased)
             needed.update(state.sha256 for state in states if state)
-        for blob in self._system.names(os.path.join(self._blobs, "*")):
+        for blob in self._system.entries(self._blobs):
             if os.path.basename(blob) not in needed:
                 self._system.remove(blob)
 

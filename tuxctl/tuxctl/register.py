@@ -40,13 +40,6 @@ class Order(NamedTuple):
     server: Optional[str] = None
 
 
-class Existing(NamedTuple):
-    """The registration that a host has already."""
-
-    token: str
-    document: Dict[str, Any]
-
-
 def register(context: Context, order: Order) -> None:
     """Make the host a supported one. Raises what a step raises, with the host as it was."""
     with context.changing():
@@ -63,7 +56,8 @@ class _Registering:
         self._paths: HostPaths = context.paths
         self._conf: TuxcareConf = context.conf()
         self._server = order.server or self._conf.register_url
-        self._existing: Optional[Existing] = None
+        # registration.json of a host that is registered already; empty if it is missing.
+        self._existing: Optional[Dict[str, Any]] = None
         self._registration: Optional[Registration] = None
         self._fips: Optional[Fips] = None
         self._info: Optional[KeyInfo] = None
@@ -83,6 +77,11 @@ class _Registering:
             step.detail = self._check_key()
         with self._step(3) as step:
             step.detail = self._check_registered()
+        if self._keeps and not self._fips:
+            raise AlreadyRegistered(
+                "This server already has a TuxCare token installed",
+                "To force re-registration, please run the script with --force",
+            )
         try:
             with context.journal.run("register", keep=self._rotated) as run:
                 self._change(run)
@@ -146,16 +145,12 @@ class _Registering:
                     "Give one with --license-key or --license-key-file.",
                 )
             return "not registered"
-        self._existing = Existing(token, document)
+        self._existing = document
         if self._order.force:
             return "registered, registering again"
-        if not self._fips:
-            raise AlreadyRegistered(
-                "This server already has a TuxCare token installed",
-                "To force re-registration, please run the script with --force",
-            )
-        fips.check_product(self._products())
-        return "registered, kept"
+        if self._fips:
+            fips.check_product(self._products())
+        return "registered already"
 
     @property
     def _keeps(self) -> bool:
@@ -166,7 +161,7 @@ class _Registering:
 
     def _register(self) -> str:
         if self._keeps or self._order.key is None:
-            return "registered already"
+            return "kept"
         host = identity.describe(self._context, self._facts.followed, self._facts.arch)
         service = self._context.service(self._server)
         self._registration = service.register(self._order.key.text, host)
@@ -239,8 +234,8 @@ class _Registering:
         """Of the registration, else of the key check, else what the key's prefix stands for."""
         if self._registration and self._registration.products is not None:
             return self._registration.products
-        if self._keeps and self._existing:
-            known = self._existing.document.get("products")
+        if self._keeps and self._existing is not None:
+            known = self._existing.get("products")
             if isinstance(known, list):
                 return known
         if self._info and self._info.products is not None:
@@ -250,8 +245,8 @@ class _Registering:
     def _content_url(self) -> str:
         if self._registration and self._registration.content_url:
             return self._registration.content_url
-        if self._keeps and self._existing:
-            known = self._existing.document.get("content_url")
+        if self._keeps and self._existing is not None:
+            known = self._existing.get("content_url")
             if isinstance(known, str) and known:
                 return known
         return self._order.server or self._conf.content_url
@@ -269,7 +264,7 @@ class _Registering:
         return [self._paths.token, self._paths.token_var, self._paths.registration]
 
     def _replaces_own_token(self) -> bool:
-        known = self._existing.document.get("key_id") if self._existing else None
+        known = self._existing.get("key_id") if self._existing else None
         return bool(self._registration and self._order.key and known == _key_id(self._order.key))
 
     def _give_back(self) -> None:

@@ -15,7 +15,6 @@ import platform
 import socket
 import stat
 import subprocess
-import tempfile
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from tuxcare.errors import LockHeld, StorageError
@@ -140,8 +139,12 @@ class System:
         """Put a file in place, whole or not at all: also across a crash. Raises StorageError."""
         with _storage(path):
             real = self.resolve(path)
-            directory = os.path.dirname(real)
-            descriptor, temporary = tempfile.mkstemp(prefix=".tuxctl-", dir=directory)
+            temporary = _temporary(real)
+            # Of a run that was cut off: whoever changes files holds the lock.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(temporary, flags, 0o600)
             try:
                 with os.fdopen(descriptor, "wb") as stream:
                     stream.write(data)
@@ -153,7 +156,12 @@ class System:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary)
                 raise
-            _sync_directory(directory)
+            _sync_directory(os.path.dirname(real))
+
+    def remove_leftover(self, path: str) -> None:
+        """Remove what a write to `path` that was cut off may have left beside it."""
+        with _storage(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            os.unlink(_temporary(self.resolve(path)))
 
     def remove(self, path: str) -> None:
         """Remove a file; one that is not there is fine. Raises StorageError."""
@@ -188,6 +196,12 @@ class System:
     def names(self, pattern: str) -> List[str]:
         """Paths that match a shell pattern, sorted."""
         return sorted(glob.glob(pattern))
+
+    def entries(self, directory: str) -> List[str]:
+        """Paths of everything in a directory, sorted; nothing if it is not there."""
+        with _storage(directory), contextlib.suppress(FileNotFoundError):
+            return [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
+        return []
 
     def is_writable(self, path: str) -> bool:
         """Whether `path`, or what would have to be made for it, can be written to."""
@@ -243,6 +257,11 @@ class System:
             done.stdout.decode("utf-8", "replace"),
             done.stderr.decode("utf-8", "replace"),
         )
+
+
+def _temporary(path: str) -> str:
+    directory, name = os.path.split(path)
+    return os.path.join(directory, ".{}.tuxctl-new".format(name))
 
 
 def _reason(error: OSError) -> str:
