@@ -1,14 +1,19 @@
 """The throwaway host runs the real dnf against the test trees, and vanishes."""
 
-import os
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.support import CHECKOUT
 from tests.support.host import CommandFailed, Host
 from tests.support.policy import leaks
+from tests.support.repodata import make_repository
+from tests.support.repofiles import repo_files
+from tests.support.rpms import RpmSpec
+from tests.support.upstream import standard_tree
 
 
 @pytest.fixture
@@ -52,8 +57,6 @@ def test_modules_groups_and_multilib(upstream_host):
 
 
 def test_unsigned_package_is_refused(upstream_host, standard_upstream):
-    from tests.support.rpms import RpmSpec
-
     standard_upstream.add("BaseOS", "x86_64", [RpmSpec("rogue")], unsigned=True)
     standard_upstream.publish()
     with pytest.raises(CommandFailed, match="not signed"):
@@ -61,8 +64,6 @@ def test_unsigned_package_is_refused(upstream_host, standard_upstream):
 
 
 def test_tuxcare_builds_are_installable(host, httpd, keys, tuxcare_rpms, standard_upstream):
-    from tests.support.repodata import make_repository
-
     make_repository(tuxcare_rpms / "fips" / "x86_64")
     host.trust(keys.almalinux)
     host.use_upstream(httpd(standard_upstream.root).url)
@@ -97,8 +98,6 @@ def test_looks_like_a_fresh_almalinux(host):
 
 
 def test_foreign_arch_is_what_dnf_and_rpm_see(make_host, httpd, keys, tmp_path):
-    from tests.support.upstream import standard_tree
-
     tree = standard_tree(tmp_path / "arm", keys.almalinux, arches=("aarch64",))
     host = make_host(arch="aarch64")
     host.trust(keys.almalinux)
@@ -158,13 +157,12 @@ def test_nothing_is_left_of_a_host():
 
 def test_host_dies_with_a_killed_test_runner():
     script = (
-        "import time; from tests.support.host import Host\n"
+        "import time; from tests.support import CHECKOUT
+from tests.support.host import Host\n"
         "with Host() as host: print(host.pid, flush=True); time.sleep(60)"
     )
-    from tests.support import CHECKOUT
-
     runner = subprocess.Popen(
-        [os.environ.get("PYTHON", "") or __import__("sys").executable, "-c", script],
+        [sys.executable, "-c", script],
         cwd=CHECKOUT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     with runner:
@@ -184,3 +182,21 @@ def test_leaked_process_is_found_and_ended(monkeypatch):
     assert leaks("leak-test", None) == [f"process {leaked.pid}: sleep 77"]
     assert leaked.wait(timeout=5) == -9
     assert leaks("leak-test", None) == []
+
+
+@pytest.mark.shared_data
+@pytest.mark.parametrize("release", ["8.9", "9.3"])
+def test_repository_files_are_those_that_almalinux_ships(shared_data, release):
+    shipped = shared_data / "repofiles" / f"almalinux-{release}" / "etc" / "yum.repos.d"
+    for name, text in repo_files(release).items():
+        assert text == (shipped / name).read_text(), name
+
+
+@pytest.mark.parametrize(("release", "enabled"), [("8.10", "ha"), ("10.0", "crb")])
+def test_other_releases(make_host, release, enabled):
+    host = make_host(release=release)
+    major = release.split(".")[0]
+    assert f"almalinux-release-{release}-1.el{major}.x86_64" in host.rpmdb()
+    listed = host.dnf("repolist", "--all").stdout
+    assert f"\n{enabled} " in listed
+    assert f"AlmaLinux {major} - BaseOS" in listed

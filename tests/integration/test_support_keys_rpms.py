@@ -1,6 +1,8 @@
 """The packages of the tests are what rpm takes for real ones, and the bad ones are bad."""
 
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -118,8 +120,6 @@ def test_sha1_signature_can_be_made(tmp_path, rpm, keys):
     ],
 )
 def test_harmed_package_is_refused_for_the_reason_named(rpm, tmp_path, keys, harm, complaint):
-    import re
-
     path = build(tmp_path, keys.almalinux, size=5000)
     assert rpm.check(path)[0] == 0
     status, output = rpm.check(harm(path))
@@ -151,8 +151,6 @@ def test_revoked_and_expired_keys_say_so(tmp_path):
 
 
 def test_two_hundred_packages_take_about_a_second(tmp_path, keys):
-    import time
-
     started = time.monotonic()
     build_rpms([RpmSpec(f"p{n}", size=2000) for n in range(200)], tmp_path, keys.almalinux)
     assert time.monotonic() - started < 5

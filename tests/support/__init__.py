@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Optional
 
 import pytest
 
@@ -16,7 +17,7 @@ SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 KNOWN_SKIP = "requires "
 
 
-def requires(what):
+def requires(what: str) -> Optional[Path]:
     """What a test cannot do without, or the one allowed kind of skip.
 
     Args:
@@ -38,16 +39,15 @@ def requires(what):
     raise ValueError(f"requires({what!r}): not a known reason to skip")
 
 
-def _interpreter(name):
+def _interpreter(name: str) -> Path:
     beside = CHECKOUT / ".venv-py{}".format(name[len("python") :].replace(".", "")) / "bin/python"
     for candidate in (str(beside), shutil.which(name)):
         if candidate and _works(candidate):
             return Path(candidate)
     pytest.skip(KNOWN_SKIP + f"{name} (./dev setup finds it with pyenv or on PATH)")
-    return None
 
 
-def _works(interpreter):
+def _works(interpreter: str) -> bool:
     try:
         return subprocess.call([interpreter, "-c", "import pytest"]) == 0
     except OSError:

@@ -8,11 +8,14 @@ Runs on Python 3.6 too. With xdist each worker looks for its own leaks and repor
 controller, which fails the run.
 """
 
+# ruff: noqa: UP006, UP035 -- the spellings Python 3.6 has
+
 import os
 import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any, Dict, List, Optional, Tuple
 
 import pytest
 
@@ -25,29 +28,29 @@ GRACE = 3.0
 class RunPolicy:
     """pytest plugin; one for each process of a run."""
 
-    def __init__(self, config):
+    def __init__(self, config: Any) -> None:
         self._config = config
         self._worker = hasattr(config, "workerinput")
-        self._expected = {}
-        self._unexpected = []
-        self._leaks = []
+        self._expected: Dict[str, int] = {}
+        self._unexpected: List[str] = []
+        self._leaks: List[str] = []
         self._mark = f"{os.getpid()}-{time.monotonic()}"
         os.environ[MARK] = self._mark
 
     @pytest.hookimpl
-    def pytest_collectreport(self, report):
+    def pytest_collectreport(self, report: Any) -> None:
         self._note_skip(report)
 
     @pytest.hookimpl
-    def pytest_runtest_logreport(self, report):
+    def pytest_runtest_logreport(self, report: Any) -> None:
         self._note_skip(report)
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, node, error):
+    def pytest_testnodedown(self, node: Any, error: Any) -> None:
         self._leaks += getattr(node, "workeroutput", {}).get("leaks", [])
 
     @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session):
+    def pytest_sessionfinish(self, session: Any) -> None:
         if self._worker or not self._config.getoption("numprocesses", None):
             self._leaks += leaks(self._mark, self._temporary())
         if self._worker:
@@ -56,7 +59,7 @@ class RunPolicy:
             session.exitstatus = 1
 
     @pytest.hookimpl
-    def pytest_terminal_summary(self, terminalreporter):
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         for reason, count in sorted(self._expected.items()):
             terminalreporter.write_line(
                 f"NOT TESTED HERE: {count} test(s): {reason}", yellow=True, bold=True
@@ -66,7 +69,7 @@ class RunPolicy:
         for line in self._leaks:
             terminalreporter.write_line("LEFT BEHIND: " + line, red=True, bold=True)
 
-    def _note_skip(self, report):
+    def _note_skip(self, report: Any) -> None:
         if not report.skipped or hasattr(report, "wasxfail"):
             return
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
@@ -77,13 +80,13 @@ class RunPolicy:
         else:
             self._unexpected.append(f"{report.nodeid}: {reason}")
 
-    def _temporary(self):
+    def _temporary(self) -> Optional[str]:
         factory = getattr(self._config, "_tmp_path_factory", None)
         base = getattr(factory, "_basetemp", None)
-        return base and str(base)
+        return str(base) if base else None
 
 
-def leaks(mark, temporary):
+def leaks(mark: str, temporary: Optional[str]) -> List[str]:
     """What is left of a run, a line each; ends the processes and mounts among it.
 
     Args:
@@ -106,7 +109,7 @@ def leaks(mark, temporary):
     return found
 
 
-def _processes(mark):
+def _processes(mark: str) -> List[Tuple[int, str]]:
     wanted = f"{MARK}={mark}".encode()
     found = []
     for folder in Path("/proc").iterdir():
@@ -121,6 +124,6 @@ def _processes(mark):
     return found
 
 
-def _mounts():
+def _mounts() -> List[str]:
     lines = Path("/proc/self/mounts").read_text().splitlines()
     return [line.split(" ")[1] for line in lines]

@@ -1,48 +1,61 @@
-"""The files of almalinux-release and almalinux-repos, generated in the shape that 9.3 ships.
+"""The files of almalinux-release and almalinux-repos, generated in the shape that they ship in.
 
-Three sections a file (binary, debuginfo, source), a mirror list in use, the base URL commented out:
-that shape is what switching and reverting repositories has to cope with.
+EL9 and EL10: a file for each repository. EL8: one for the first three, and other ids and names for
+the rest. A mirror list in use, the base URL commented out, debuginfo and source off: that shape is
+what switching and reverting repositories has to cope with.
 """
 
 from __future__ import annotations
 
-_SECTION = """\
-[{id}]
-name=AlmaLinux $releasever - {name}
-mirrorlist=https://mirrors.almalinux.org/mirrorlist/$releasever/{id}
-# baseurl=https://repo.almalinux.org/{path}
-enabled={enabled}
-gpgcheck=1
-{countme}gpgkey=file://{key}
-metadata_expire=86400
-enabled_metadata={metadata}
-"""
+from typing import NamedTuple
 
-# repository id -> (name in the URL, name shown, enabled as shipped, metadata used by default)
-_REPOSITORIES = {
-    "baseos": ("BaseOS", "BaseOS", 1, 1),
-    "appstream": ("AppStream", "AppStream", 1, 1),
-    "extras": ("extras", "Extras", 1, 0),
-    "crb": ("CRB", "CRB", 0, 0),
-    "highavailability": ("HighAvailability", "HighAvailability", 0, 0),
-    "plus": ("plus", "Plus", 0, 0),
-}
+
+class Repository(NamedTuple):
+    """A repository as shipped: its file, its name in URLs, whether it is on."""
+
+    id: str
+    file: str
+    directory: str
+    shown: str
+    enabled: int = 0
+    metadata: int = 0
+
+
+_EL8 = (
+    Repository("baseos", "almalinux", "BaseOS", "BaseOS", 1),
+    Repository("appstream", "almalinux", "AppStream", "AppStream", 1),
+    Repository("extras", "almalinux", "extras", "Extras", 1),
+    Repository("powertools", "almalinux-powertools", "PowerTools", "PowerTools"),
+    Repository("ha", "almalinux-ha", "HighAvailability", "HighAvailability"),
+    Repository("plus", "almalinux-plus", "plus", "Plus"),
+)
+_EL9 = (
+    Repository("baseos", "almalinux-baseos", "BaseOS", "BaseOS", 1, 1),
+    Repository("appstream", "almalinux-appstream", "AppStream", "AppStream", 1, 1),
+    Repository("extras", "almalinux-extras", "extras", "Extras", 1),
+    Repository("crb", "almalinux-crb", "CRB", "CRB"),
+    Repository("highavailability", "almalinux-highavailability", "HighAvailability",
+               "HighAvailability"),
+    Repository("plus", "almalinux-plus", "plus", "Plus"),
+)  # fmt: skip
 
 
 def gpg_key_path(release: str) -> str:
-    """Where almalinux-gpg-keys puts the release's key."""
-    return f"/etc/pki/rpm-gpg/RPM-GPG-KEY-AlmaLinux-{release.split('.')[0]}"
+    """Where the repository files expect the release's key."""
+    major = _major(release)
+    return "/etc/pki/rpm-gpg/RPM-GPG-KEY-AlmaLinux" + ("" if major == "8" else f"-{major}")
 
 
 def repo_files(release: str) -> dict[str, str]:
-    """`almalinux-*.repo` by file name."""
-    return {f"almalinux-{repo}.repo": _repo_file(repo, release) for repo in _REPOSITORIES}
-
-
-def community_baseurl(repo: str) -> str:
-    """The base URL of a repository id, as the shipped files have it."""
-    path = _REPOSITORIES[repo][0]
-    return f"https://repo.almalinux.org/almalinux/$releasever/{path}/$basearch/os/"
+    """`almalinux*.repo` by file name."""
+    key = gpg_key_path(release)
+    if _major(release) == "8":
+        files = dict.fromkeys(repository.file for repository in _EL8)
+        return {
+            f"{name}.repo": _el8_file(name, [r for r in _EL8 if r.file == name], key)
+            for name in files
+        }
+    return {f"{repository.file}.repo": _el9_file(repository, key) for repository in _EL9}
 
 
 def release_files(release: str) -> dict[str, str]:
@@ -56,38 +69,66 @@ def release_files(release: str) -> dict[str, str]:
     }
 
 
-def _repo_file(repo: str, release: str) -> str:
-    directory, name, enabled, metadata = _REPOSITORIES[repo]
-    key = gpg_key_path(release)
-    binary = _SECTION.format(
-        id=repo,
-        name=name,
-        path=f"almalinux/$releasever/{directory}/$basearch/os/",
-        enabled=enabled,
-        countme="countme=1\n",
-        key=key,
-        metadata=metadata,
+def _major(release: str) -> str:
+    return release.split(".")[0]
+
+
+def _section(section: str, name: str, list_id: str, path: str, *lines: str) -> str:
+    return "\n".join(
+        [
+            f"[{section}]",
+            f"name=AlmaLinux $releasever - {name}",
+            f"mirrorlist=https://mirrors.almalinux.org/mirrorlist/$releasever/{list_id}",
+            f"# baseurl=https://repo.almalinux.org/{path}/",
+            *lines,
+            "",
+        ]
     )
-    more = [
-        _SECTION.format(
-            id=f"{repo}-{suffix}",
-            name=f"{name} - {shown}",
-            path=f"vault/$releasever/{directory}/{path}/",
-            enabled=0,
-            countme="",
-            key=key,
-            metadata=0,
-        )
-        for suffix, shown, path in (
-            ("debug", "Debug", "debug/$basearch"),
-            ("source", "Source", "Source"),
-        )
-    ]
-    return "\n".join([binary, more[0].replace(f"[{repo}-debug]", f"[{repo}-debuginfo]"), more[1]])
+
+
+def _el9_file(repo: Repository, key: str) -> str:
+    where, checked = repo.directory, ("gpgcheck=1",)
+    end = (f"gpgkey=file://{key}", "metadata_expire=86400")
+    binary = _section(
+        repo.id, repo.shown, repo.id, f"almalinux/$releasever/{where}/$basearch/os",
+        f"enabled={repo.enabled}", *checked, "countme=1", *end, f"enabled_metadata={repo.metadata}",
+    )  # fmt: skip
+    off = ("enabled=0", *checked, *end, "enabled_metadata=0")
+    debug = _section(
+        f"{repo.id}-debuginfo", f"{repo.shown} - Debug", f"{repo.id}-debug",
+        f"vault/$releasever/{where}/debug/$basearch", *off,
+    )  # fmt: skip
+    source = _section(
+        f"{repo.id}-source", f"{repo.shown} - Source", f"{repo.id}-source",
+        f"vault/$releasever/{where}/Source", *off,
+    )  # fmt: skip
+    return "\n".join([binary, debug, source])
+
+
+def _el8_file(name: str, repos: list[Repository], key: str) -> str:
+    end = ("gpgcheck=1", f"gpgkey=file://{key}")
+    counted = ("gpgcheck=1", "countme=1", f"gpgkey=file://{key}")
+    binaries = [
+        _section(r.id, r.shown, r.id, f"almalinux/$releasever/{r.directory}/$basearch/os",
+                 f"enabled={r.enabled}", *counted)
+        for r in repos
+    ]  # fmt: skip
+    sources = [
+        _section(f"{r.id}-source", f"{r.shown} Source", f"{r.id}-source",
+                 f"vault/$releasever/{r.directory}/Source", "enabled=0", *end)
+        for r in repos
+    ]  # fmt: skip
+    debugs = [
+        _section(f"{r.id}-debuginfo", f"{r.shown} debuginfo", f"{r.id}-debuginfo",
+                 f"vault/$releasever/{r.directory}/debug/$basearch", "enabled=0", *end)
+        for r in repos
+    ]  # fmt: skip
+    parts = ["\n".join(binaries), "## Sources\n" + "\n".join(sources)]
+    return "\n".join([f"# {name}.repo\n", *parts, "## Debuginfo\n" + "\n".join(debugs)])
 
 
 def _os_release(release: str, code_name: str) -> str:
-    major = release.split(".")[0]
+    major = _major(release)
     return f"""\
 NAME="AlmaLinux"
 VERSION="{release} ({code_name})"

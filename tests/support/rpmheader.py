@@ -25,7 +25,7 @@ class Entry(NamedTuple):
     """One tag: its type, number of items, and encoded data."""
 
     type: int
-    count: int
+    items: int
     data: bytes
 
 
@@ -69,7 +69,7 @@ def build(entries: dict[int, Entry]) -> bytes:
     index, store = [], b""
     for tag, entry in sorted(entries.items()):
         store += b"\0" * (-len(store) % ALIGNMENTS.get(entry.type, 1))
-        index.append(struct.pack(">IIiI", tag, entry.type, len(store), entry.count))
+        index.append(struct.pack(">IIiI", tag, entry.type, len(store), entry.items))
         store += entry.data
     region_length = 16 * (len(index) + 1)
     trailer = struct.pack(">IIiI", REGION_IMMUTABLE, BINARY, -region_length, 16)

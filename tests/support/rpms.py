@@ -140,8 +140,9 @@ def build_rpms(
 
 def tamper_payload(path: Path) -> Path:
     """Change one byte of the payload: signature and header stay good, the payload digest fails."""
-    content = bytearray(path.read_bytes())
-    content[-1 - (len(content) - rpmheader.segments(content).payload) // 3] ^= 0x01
+    original = path.read_bytes()
+    content = bytearray(original)
+    content[-1 - (len(content) - rpmheader.segments(original).payload) // 3] ^= 0x01
     return _replace(path, bytes(content))
 
 

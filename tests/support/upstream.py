@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from . import catalogue as cat
 from .catalogue import Build
@@ -237,18 +238,24 @@ GROUPS = (
     Group("web-server", "Basic Web Server", ("httpd", "httpd-manual")),
 )
 
-# (module, stream) -> (source, version and release by state, versions of the others)
-_MODULES = {
-    ("nodejs", "18"): (
+
+class Stream(NamedTuple):
+    """A module stream: its source, and by state of the tree what it is at."""
+
+    source: cat.Source
+    builds: dict[int, tuple[str, str]]
+    own_versions: dict[int, dict[str, str]]
+
+
+_STREAMS = {
+    ("nodejs", "18"): Stream(
         cat.NODEJS,
         {1: ("18.14.2", "3.module_el9.2.0+32+f3c125b5"),
          2: ("18.18.2", "2.module_el9.2.0+42+9d3e1ab1")},
         {1: {"npm": "9.5.0"}, 2: {"npm": "9.8.1"}},
     ),
-    ("postgresql", "15"): (
-        cat.POSTGRESQL,
-        {1: ("15.2", "1.module_el9.2.0+33+b1c5a4d3")},
-        {1: {}},
+    ("postgresql", "15"): Stream(
+        cat.POSTGRESQL, {1: ("15.2", "1.module_el9.2.0+33+b1c5a4d3")}, {1: {}}
     ),
 }  # fmt: skip
 _CONTEXT = "rhel9"
@@ -263,16 +270,17 @@ def _module_id(name: str, stream: str, state: int, arch: str) -> str:
 
 
 def _module_build(name: str, stream: str, state: int, arches: tuple[str, ...]) -> Build:
-    source, versions, own = _MODULES[name, stream]
+    module = _STREAMS[name, stream]
     label = f"{name}:{stream}:{_module_version(state)}:{_CONTEXT}"
-    version, release = versions[state]
-    return source.build(version, release, arches, own[state], modularitylabel=label)
+    version, release = module.builds[state]
+    own = module.own_versions[state]
+    return module.source.build(version, release, arches, own, modularitylabel=label)
 
 
 def _modules(state: int, arch: str) -> str:
     documents = []
-    for (name, stream), (_, versions, _) in _MODULES.items():
-        for number in sorted(versions):
+    for (name, stream), module in _STREAMS.items():
+        for number in sorted(module.builds):
             if number <= state:
                 documents.append(_modulemd(name, stream, number, arch))
     documents.append(_DEFAULTS.format(name="nodejs", default="", stream="18"))
