@@ -157,8 +157,7 @@ def test_nothing_is_left_of_a_host():
 
 def test_host_dies_with_a_killed_test_runner():
     script = (
-        "import time; from tests.support import CHECKOUT
-from tests.support.host import Host\n"
+        "import time; from tests.support.host import Host\n"
         "with Host() as host: print(host.pid, flush=True); time.sleep(60)"
     )
     runner = subprocess.Popen(
