@@ -100,18 +100,13 @@ class TuxCare(dnf.Plugin):
             self._failure = error
 
     def _filter(self):
-        from tuxcare import dnf_adapter, pins
+        from tuxcare import dnf_adapter, dnf_solver
 
         if not dnf_adapter.is_resolving(self.cli):
             return
         rules = self._load()
-        if rules is None:
-            return
-        hidden = dnf_adapter.hide_forbidden(self.base, rules)
-        dnf_adapter.protect_validated(self.base, rules)
-        asked = dnf_adapter.refuse_forbidden_specs(self.base, self.cli, hidden)
-        if asked:
-            raise dnf.exceptions.Error(pins.explain(asked, rules.mode, rules.release))
+        if rules is not None:
+            dnf_solver.SolverGuard(self.base, rules).apply(self.cli)
 
     def _load(self):
         from tuxcare import dnf_adapter

@@ -3,25 +3,19 @@
 What differs between dnf 4.7 (EL8), 4.14 (EL9) and 4.20 (EL10) is at the end, in one place.
 """
 
-import logging
 import os
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import dnf
-import dnf.exceptions
-import dnf.subject
 import dnf.transaction
-import dnf.util
 import hawkey
 import libdnf.transaction
 
-from tuxcare import host, manifest, pins, provenance, variables
+from tuxcare import host, manifest, provenance, variables
 from tuxcare.host import HostPaths, TuxcareConf
-from tuxcare.pins import Change, Leaving, Package, Pins, Violation
+from tuxcare.pins import Change, Leaving, Package, Pins
 from tuxcare.provenance import Source
 from tuxcare.redact import Redactor
-
-logger = logging.getLogger("dnf.plugin")
 
 
 def load_pins(base: dnf.Base) -> Optional[Pins]:
@@ -120,114 +114,14 @@ def local_path(package: Any) -> Optional[str]:
     return package.localPkg() if package._is_local_pkg() else None
 
 
-# --- before solving -------------------------------------------------------------------------------
+def every_package(base: dnf.Base) -> Any:
+    """A query over all of the sack, whatever anybody excludes."""
+    return base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
 
 
-def hide_forbidden(base: dnf.Base, rules: Pins) -> List[Violation]:
-    """Takes forbidden builds, and what obsoletes a build in place, out of the solver's sight."""
-    everything = base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
-    installed = _installed_pinned(everything, rules)
-    names = rules.names.union(package.name for package in installed)
-    candidates = everything.available().filter(name=sorted(names))
-    violations = [
-        found for found in map(rules.check_arriving, map(to_package, candidates)) if found
-    ]
-    hidden = [violation.package.ref for violation in violations]
-    kept = [package for package in installed if rules.satisfied_by(to_package(package))]
-    if kept:
-        hidden += _obsoleters(everything, kept, rules)
-    if hidden:
-        base.sack.add_excludes(everything.filter(pkg=hidden))
-    logger.debug("tuxcare: FIPS pins hide %d packages from this command", len(hidden))
-    return violations
-
-
-def _installed_pinned(everything: Any, rules: Pins) -> List[Any]:
-    return [
-        package
-        for package in everything.installed()
-        if package.name in rules.names or rules.pins_source(package.sourcerpm)
-    ]
-
-
-def _obsoleters(everything: Any, kept: List[Any], rules: Pins) -> List[Any]:
-    kept_query = everything.filter(pkg=kept)
-    return [
-        package
-        for package in everything.available().filter(obsoletes=kept_query)
-        if rules.pin_of(to_package(package)) is None
-    ]
-
-
-def protect_validated(base: dnf.Base, rules: Pins) -> None:
-    """Tells the solver's guard which installed builds must not go, and dnf why."""
-    everything = base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
-    pinned = [to_package(package) for package in _installed_pinned(everything, rules)]
-    installonly = _installonly(base, everything)
-    state = Change(staying=tuple(pinned))
-    kept = [
-        violation.package
-        for package in pinned
-        for violation in rules.check(
-            state._replace(leaving=(Leaving(package, (), package.ref in installonly),))
-        )
-    ]
-    if kept:
-        base._goal.add_protected(everything.filter(pkg=[package.ref for package in kept]))
-        base._ds_callback = _ExplainingCallback(base, base._ds_callback, rules, kept)
-
-
-def _installonly(base: dnf.Base, everything: Any) -> Set[Any]:
-    return set(everything.installed().filter(provides=list(base.conf.installonlypkgs)))
-
-
-class _ExplainingCallback:
-    """dnf's depsolve callback; where the guard stopped the solver it says what dnf cannot know."""
-
-    def __init__(self, base: dnf.Base, callback: Any, rules: Pins, kept: List[Package]) -> None:
-        self._base = base
-        self._callback = callback
-        self._rules = rules
-        self._kept = kept
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._callback, name)
-
-    def end(self) -> None:
-        self._callback.end()
-        goal = self._base._goal
-        if not goal.count_problems():
-            return
-        text = dnf.util._format_resolve_problems(goal.problem_rules())
-        words = set(text.replace(",", " ").split())
-        named = [package for package in self._kept if package.name in words]
-        change = Change(leaving=tuple(Leaving(package) for package in named))
-        violations = self._rules.check(change)
-        if violations:
-            reasons = pins.explain(violations, self._rules.mode, self._rules.release)
-            raise dnf.exceptions.Error(text + "\n" + reasons)
-
-
-def refuse_forbidden_specs(
-    base: dnf.Base, cli: Any, violations: List[Violation]
-) -> List[Violation]:
-    """Those of the hidden builds that the command line asks for by name and nothing else offers.
-
-    dnf would only say that nothing matches.
-    """
-    specs = command_specs(cli)
-    if not specs or not violations:
-        return []
-    hidden = base.sack.query(flags=hawkey.IGNORE_EXCLUDES).filter(
-        pkg=[violation.package.ref for violation in violations]
-    )
-    asked = set()  # type: Set[Any]
-    for spec in specs:
-        subject = dnf.subject.Subject(spec)
-        matching = subject.get_best_query(base.sack, query=hidden, with_provides=False)
-        if matching and not subject.get_best_query(base.sack):
-            asked.update(matching)
-    return [violation for violation in violations if violation.package.ref in asked]
+def installonly_packages(base: dnf.Base, everything: Any) -> List[Any]:
+    """The installed packages of which several versions may be installed (kernels)."""
+    return list(everything.installed().filter(provides=list(base.conf.installonlypkgs)))
 
 
 # --- the transaction ------------------------------------------------------------------------------
@@ -245,8 +139,8 @@ def to_change(base: dnf.Base, rules: Pins) -> Change:
                 leaving.append((item.action, package))
     if not leaving:
         return Change(arriving=tuple(arriving))
-    everything = base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
-    installonly = _installonly(base, everything)
+    everything = every_package(base)
+    installonly = set(installonly_packages(base, everything))
     going = {package.ref for _, package in leaving}
     replaced = _replacements(base, arriving)
     return Change(
@@ -330,12 +224,20 @@ def is_resolving(cli: Any) -> bool:
 
 
 def command_specs(cli: Any) -> List[str]:
-    """What the command line names to be installed; commands and versions name the option apart."""
+    """What the command line names to be installed or upgraded."""
+    return _options(cli, "pkg_specs", "packages", "package", "install_spec")
+
+
+def command_removals(cli: Any) -> List[str]:
+    """What the command line names to be removed, among other things."""
+    return _options(cli, "pkg_specs", "remove_spec")
+
+
+def _options(cli: Any, *names: str) -> List[str]:
+    """Arguments of the command; commands and versions call them differently."""
     options = getattr(getattr(cli, "command", None), "opts", None)
-    if options is None:
-        return []
-    specs = []  # type: List[str]
-    for name in ("pkg_specs", "packages", "package", "install_spec"):
+    found = []  # type: List[str]
+    for name in names:
         value = getattr(options, name, None) or []
-        specs += [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]
-    return specs
+        found += [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]
+    return found

@@ -6,7 +6,7 @@ a signature, one made with SHA-1, and one by a revoked key: those are refused he
 """
 
 import os
-from typing import List, Optional, Sequence
+from typing import Optional, Sequence
 
 import rpm
 
@@ -48,14 +48,13 @@ class KeyChecker:
     def _isolated_transaction_set(self) -> "rpm.TransactionSet":
         """One that knows our key alone, whatever the rpm database has imported."""
         keyring = rpm.keyring()
-        for block in self._key_blocks():
-            keyring.addKey(rpm.pubkey(block))
+        keyring.addKey(rpm.pubkey(self._armoured_key()))
         transaction_set = rpm.TransactionSet()
         transaction_set.setKeyring(keyring)
         transaction_set.setVSFlags(0)
         return transaction_set
 
-    def _key_blocks(self) -> List[bytes]:
+    def _armoured_key(self) -> bytes:
         with open(self._key_path, "rb") as stream:
             data = stream.read()
         try:
@@ -72,7 +71,7 @@ class KeyChecker:
             )
         if revoked:
             raise ValueError("{}: the key {} is revoked".format(self._key_path, self._fingerprint))
-        return blocks
+        return data
 
     def _read_header(self, path: str) -> "rpm.hdr":
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

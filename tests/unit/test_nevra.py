@@ -102,5 +102,5 @@ if rpm is not None:
         st.tuples(st.integers(0, 3), PART, PART),
     )
     def test_any_two_evrs_order_as_rpm_orders_them(one, other):
-        expected = rpm.labelCompare((str(one[0]),) + one[1:], (str(other[0]),) + other[1:])
+        expected = rpm.labelCompare((str(one[0]), *one[1:]), (str(other[0]), *other[1:]))
         assert Evr(*one).compare(Evr(*other)) == expected

@@ -1,0 +1,204 @@
+"""What the pins do to dnf's solver before it runs, and what they say where it fails.
+
+`dnf upgrade` has to stay silent and move everything else, so forbidden builds are taken out of
+sight rather than refused; and a solver that cannot find a way because of that must say why.
+"""
+
+import fnmatch
+import logging
+from typing import Any, List, Optional, Sequence
+
+import dnf
+import dnf.exceptions
+import dnf.subject
+import dnf.util
+import hawkey
+
+from tuxcare import kernels, pins
+from tuxcare.dnf_adapter import (
+    command_removals,
+    command_specs,
+    every_package,
+    installonly_packages,
+    to_package,
+)
+from tuxcare.pins import Change, Leaving, Package, Pins, Violation
+
+logger = logging.getLogger("dnf.plugin")
+
+
+class SolverGuard:
+    """The pins at work on one filled sack and its goal."""
+
+    def __init__(self, base: dnf.Base, rules: Pins) -> None:
+        self._base = base
+        self._rules = rules
+        self._everything = every_package(base)
+        self._pinned = [
+            to_package(package)
+            for package in self._everything.installed()
+            if package.name in rules.names or rules.pins_source(package.sourcerpm)
+        ]
+        self._installonly = set(installonly_packages(base, self._everything))
+        self._hidden = []  # type: List[Violation]
+        self._kept = []  # type: List[Package]
+        self._removals = []  # type: List[str]
+
+    def apply(self, cli: Any) -> None:
+        """Raises dnf.exceptions.Error where the command line asks for what is forbidden."""
+        self._removals = command_removals(cli)
+        self._hide()
+        self._protect()
+        asked = self._asked_for(command_specs(cli))
+        if asked:
+            raise dnf.exceptions.Error(self._explain(asked))
+        self._base._ds_callback = _WatchingCallback(self._base._ds_callback, self)
+
+    def _explain(self, violations: Sequence[Violation]) -> str:
+        return pins.explain(violations, self._rules.mode, self._rules.release)
+
+    def _hide(self) -> None:
+        """Forbidden builds, and what would obsolete a build that must stay."""
+        names = self._rules.names.union(package.name for package in self._pinned)
+        available = self._everything.available()
+        found = map(self._rules.check_arriving, map(to_package, available.filter(name=list(names))))
+        self._hidden = [violation for violation in found if violation]
+        self._hidden += self._obsoleters(available)
+        if self._hidden:
+            hidden = [violation.package.ref for violation in self._hidden]
+            self._base.sack.add_excludes(self._everything.filter(pkg=hidden))
+        logger.debug(
+            "tuxcare: FIPS pins (%s) hide %d packages", self._rules.mode, len(self._hidden)
+        )
+
+    def _obsoleters(self, available: Any) -> List[Violation]:
+        kept = [package for package in self._pinned if self._rules.satisfied_by(package)]
+        if not kept:
+            return []
+        query = self._everything.filter(pkg=[package.ref for package in kept])
+        suspects = [
+            package
+            for package in map(to_package, available.filter(obsoletes=query))
+            if self._rules.pin_of(package) is None
+        ]
+        return [
+            violation
+            for suspect in suspects
+            for violation in [_obsoleting(suspect, kept, self._rules, self._everything)]
+            if violation
+        ]
+
+    def _protect(self) -> None:
+        """Tells the solver's own guard which installed builds must not go."""
+        state = Change(staying=tuple(self._pinned))
+        for package in self._pinned:
+            leaving = Leaving(package, (), package.ref in self._installonly)
+            if self._rules.check(state._replace(leaving=(leaving,))):
+                self._kept.append(package)
+        if self._kept:
+            kept = [package.ref for package in self._kept]
+            self._base._goal.add_protected(self._everything.filter(pkg=kept))
+
+    def _asked_for(self, specs: Sequence[str]) -> List[Violation]:
+        """The hidden builds that the command line names and nothing in sight offers.
+
+        dnf would only say that nothing matches.
+        """
+        if not specs or not self._hidden:
+            return []
+        hidden = self._everything.filter(pkg=[found.package.ref for found in self._hidden])
+        asked = set()
+        for spec in specs:
+            subject = dnf.subject.Subject(spec)
+            matching = subject.get_best_query(self._base.sack, query=hidden, with_provides=False)
+            if matching and not subject.get_best_query(self._base.sack):
+                asked.update(matching)
+        return [violation for violation in self._hidden if violation.package.ref in asked]
+
+    def make_room(self) -> None:
+        """Evicts kernels as installonly_limit asks, but none that must stay.
+
+        Only where libdnf's own choice could fall on one of those: it is switched off for this
+        command, the goal is solved once on trial, and the oldest others get an erase job.
+        """
+        limit = self._base.conf.installonly_limit
+        installed = [
+            to_package(package)
+            for package in self._everything.installed().filter(pkg=list(self._installonly))
+        ]
+        if not limit or not kernels.crowded(installed, self._may_go, limit):
+            return
+        goal = self._base._goal
+        self._base.sack.installonly_limit = 0
+        if goal.run(allow_uninstall=True, force_best=False, ignore_weak_deps=True):
+            going = set(goal.list_erasures())
+            for package in kernels.surplus(
+                [package for package in installed if package.ref not in going],
+                map(to_package, goal.list_installs() + goal.list_upgrades()),
+                self._may_go,
+                limit,
+            ):
+                logger.debug("tuxcare: %s makes room; a validated kernel stays", package)
+                goal.erase(package.ref)
+
+    def _may_go(self, package: Package) -> bool:
+        running = self._base.sack.get_running_kernel()
+        if running is not None and (running.version, running.release) == package[2:4]:
+            return False
+        return all(package.ref != kept.ref for kept in self._kept)
+
+    def explain_failure(self) -> None:
+        """Raises an Error with dnf's reasons and ours where the pins made the solver fail."""
+        goal = self._base._goal
+        if not goal.count_problems():
+            return
+        text = dnf.util._format_resolve_problems(goal.problem_rules())
+        words = set(text.replace(",", " ").split())
+        local = self._everything.filter(reponame=hawkey.CMDLINE_REPO_NAME)
+        candidates = [self._rules.check_arriving(to_package(package)) for package in local]
+        violations = [found for found in candidates if found]
+        violations += [found for found in self._hidden if str(found.package) in words]
+        if not violations:
+            violations = self._losses(words)
+        if violations:
+            raise dnf.exceptions.Error("{}\n{}".format(text, self._explain(violations)))
+
+    def _losses(self, words: Any) -> List[Violation]:
+        """The builds that must stay and that dnf's reasons or the command line speak of."""
+        named = [
+            package
+            for package in self._kept
+            if words & {package.name, str(package)}
+            or any(fnmatch.fnmatch(package.name, pattern) for pattern in self._removals)
+        ]
+        return self._rules.check(Change(leaving=tuple(map(Leaving, named))))
+
+
+def _obsoleting(
+    suspect: Package, kept: Sequence[Package], rules: Pins, everything: Any
+) -> Optional[Violation]:
+    for package in kept:
+        query = everything.filter(pkg=[package.ref])
+        pin = rules.pin_of(package)
+        if pin and everything.filter(pkg=[suspect.ref]).filter(obsoletes=query):
+            return Violation(suspect, pin, "would replace {}".format(package))
+    return None
+
+
+class _WatchingCallback:
+    """dnf's depsolve callback, with the guard told when the solver starts and ends."""
+
+    def __init__(self, callback: Any, guard: SolverGuard) -> None:
+        self._callback = callback
+        self._guard = guard
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._callback, name)
+
+    def start(self) -> None:
+        self._callback.start()
+        self._guard.make_room()
+
+    def end(self) -> None:
+        self._callback.end()
+        self._guard.explain_failure()
