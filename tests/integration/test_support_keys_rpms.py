@@ -150,7 +150,8 @@ def test_revoked_and_expired_keys_say_so(tmp_path):
         assert listing.splitlines()[0].startswith(f"pub:{flag}:")
 
 
-def test_two_hundred_packages_take_about_a_second(tmp_path, keys):
-    started = time.monotonic()
+def test_two_hundred_packages_cost_a_second_of_processor_time(tmp_path, keys):
+    assert keys.almalinux.rpm_signer
+    started = time.process_time()
     build_rpms([RpmSpec(f"p{n}", size=2000) for n in range(200)], tmp_path, keys.almalinux)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 2

@@ -137,9 +137,9 @@ class Host:
     def __exit__(self, *_: object) -> None:
         if self._process.stdin:
             self._process.stdin.close()
-        self._process.wait(timeout=10)
+        self._process.wait(timeout=60)
         for server in self._servers:
-            server.wait(timeout=10)
+            server.wait(timeout=60)
         if self._process.stdout:
             self._process.stdout.close()
         Path(self._top).rmdir()
