@@ -29,7 +29,9 @@ class GpgKeyring:
 
     def __init__(self, files: Iterable[Path], allowed: Iterable[str] = ()) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="tuxmirror-keys-"))
-        self._gpg = gnupg.GPG(gnupghome=str(self._home), options=["--no-auto-check-trustdb"])
+        # Public keys need no agent; one would outlive a killed run.
+        options = ["--no-auto-check-trustdb", "--no-autostart"]
+        self._gpg = gnupg.GPG(gnupghome=str(self._home), options=options)
         try:
             self.fingerprints, self.key_ids = self._load(list(files), set(allowed))
         except BaseException:
@@ -37,13 +39,6 @@ class GpgKeyring:
             raise
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            subprocess.run(
-                ["gpgconf", "--homedir", str(self._home), "--kill", "all"],
-                check=False,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
         shutil.rmtree(self._home, ignore_errors=True)
 
     def _load(self, files: list[Path], allowed: set[str]) -> tuple[frozenset[str], frozenset[str]]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
-from typing import IO
+from typing import IO, Any
 
+from ..core.errors import MirrorError
+
+# These go to stderr, and are told to those too who asked for quiet.
+_TROUBLE = {"warning", "mirror", "quarantine", "error"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -49,9 +53,10 @@ class PlainReporter:
             self._progress(**fields)  # type: ignore[arg-type]
             return
         line = getattr(self, f"_{name}", _nothing)(**fields)
-        if line and (name in ("warning", "error") or not self._quiet):
+        trouble = name in _TROUBLE
+        if line and (trouble or not self._quiet):
             self._clear()
-            print(line, file=self._stream if name != "warning" else sys.stderr, flush=True)
+            print(line, file=sys.stderr if trouble else self._stream, flush=True)
 
     def _clear(self) -> None:
         if self._live and self._painted:
@@ -73,6 +78,15 @@ class PlainReporter:
 
     def _warning(self, message: str, **_: object) -> str:
         return f"warning: {message}"
+
+    def _mirror(self, message: str, **_: object) -> str:
+        return f"warning: a mirror failed: {message}"
+
+    def _quarantine(self, path: str, message: str, **_: object) -> str:
+        return f"warning: kept in the quarantine: {path}: {message}"
+
+    def _error(self, error: str, exit_status: int, **fields: Any) -> str:
+        return f"tuxmirror: error: {MirrorError(**fields)}"
 
     def _unchanged(self, tree: str, snapshot: str, repositories: int, **_: object) -> str:
         return f"{tree}: nothing changed in {repositories} repositories (snapshot {snapshot})"

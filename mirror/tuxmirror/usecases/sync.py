@@ -78,10 +78,10 @@ def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
 def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> None:
     current = _candidate(mirror, tree)
     snapshot = _refresh(mirror, tree, options, current, totals)
-    if options.dry_run or snapshot is None:
+    if snapshot is None:
         return
     changed = False
-    if options.publish:
+    if options.publish and not options.dry_run:
         for channel in (CANDIDATE, VETTED):
             changed |= publish(mirror, tree, snapshot, channel, options.allow_mass_change)
         if changed:
