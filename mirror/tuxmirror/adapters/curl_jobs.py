@@ -193,16 +193,18 @@ class FileJob(Job):
         self._sha, self._size, self._resumed = hashlib.sha256(), 0, 0
 
     def receive(self, chunk: bytes) -> int | None:
-        with storage_errors(self.path):
-            if self._status == 200 and self._resumed:
-                # The server ignored the range and sends the whole file.
+        if self._status == 200 and self._resumed:
+            # The server ignored the range and sends the whole file.
+            with storage_errors(self.path):
                 self._restart()
-            if self._size + len(chunk) > self.download.size:
-                self.refused = f"sent more than the {self.download.size} bytes promised"
-                return -1
-            view = memoryview(chunk)
-            while view:
-                view = view[os.write(self._file, view) :]
+        if self._size + len(chunk) > self.download.size:
+            self.refused = f"sent more than the {self.download.size} bytes promised"
+            return -1
+        # Runs for every 16 kB of a release: a context manager here would show.
+        written = _try_write(self._file, chunk)
+        if written != len(chunk):
+            with storage_errors(self.path):
+                _write_all(self._file, chunk[max(written, 0) :])
         self._sha.update(chunk)
         self._size += len(chunk)
         self._progress(len(chunk))
@@ -246,3 +248,16 @@ class FileJob(Job):
             path=self.download.label,
             way_out="what arrived is kept; run the same command again",
         )
+
+
+def _try_write(descriptor: int, chunk: bytes) -> int:
+    try:
+        return os.write(descriptor, chunk)
+    except OSError:
+        return -1
+
+
+def _write_all(descriptor: int, chunk: bytes) -> None:
+    """What `_try_write` could not; says why. Raises OSError."""
+    while chunk:
+        chunk = chunk[os.write(descriptor, chunk) :]

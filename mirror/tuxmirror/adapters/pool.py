@@ -47,8 +47,8 @@ class FilePool:
     def adopt(self, path: Path, sha256: str) -> None:
         target = self._target(sha256)
         with storage_errors(path):
-            path.chmod(0o644)
-            path.rename(target)
+            os.chmod(path, 0o644)  # noqa: PTH101 - pathlib shows in a first sync
+            os.rename(path, target)  # noqa: PTH104
 
     def add(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
