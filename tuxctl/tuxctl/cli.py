@@ -39,14 +39,17 @@ class _Parser(argparse.ArgumentParser):
         raise AssertionError("unreachable")
 
 
-def main(argv: Optional[List[str]] = None) -> int:
-    """Run tuxctl; the exit status. Usage errors exit with 2 as argparse does."""
+def main(argv: Optional[List[str]] = None, system_at: Callable[[str], System] = System) -> int:
+    """Run tuxctl; the exit status. Usage errors of the parser exit with 2 by themselves.
+
+    `system_at` gives the door to the machine for a root directory.
+    """
     arguments = _parser().parse_args(argv)
     console = Console(sys.stdout, sys.stderr)
     _end_by_exception(signal.SIGTERM, signal.SIGHUP)
     try:
         command = _command(arguments)
-        command(Context(System(arguments.root), console))
+        command(Context(system_at(arguments.root), console))
     except TuxcareError as error:
         console.error(error)
         return error.exit_status

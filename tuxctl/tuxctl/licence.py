@@ -10,8 +10,8 @@ ESSENTIAL = "essential"
 ESU = "esu"
 FIPS = "fips"
 
-_KEY = re.compile(r"(?P<prefix>ESU|ESA|AC)-[A-Za-z0-9]{8,128}\Z")
-KEY_IN_TEXT = re.compile(r"\b(ESU|ESA|AC)-[A-Za-z0-9]{4,}")
+_KEY = re.compile(r"(ESU|ESA|AC)-[A-Za-z0-9]{8,128}\Z", re.IGNORECASE)
+_KEY_IN_TEXT = re.compile(r"\b(ESU|ESA|AC)-[A-Za-z0-9]{4,}", re.IGNORECASE)
 _PRODUCTS = {"ESU": [ESSENTIAL, ESU, FIPS], "ESA": [ESSENTIAL], "AC": [ESSENTIAL]}
 _MAX_FILE = 4096
 
@@ -22,12 +22,16 @@ class LicenceKey(NamedTuple):
     text: str
 
     @property
+    def _prefix(self) -> str:
+        return self.text.partition("-")[0].upper()
+
+    @property
     def products(self) -> List[str]:
         """What keys of this prefix buy, for services that do not say."""
-        return list(_PRODUCTS[self.text.partition("-")[0]])
+        return list(_PRODUCTS[self._prefix])
 
     def __repr__(self) -> str:
-        return "LicenceKey({}-****)".format(self.text.partition("-")[0])
+        return "LicenceKey({}-****)".format(self._prefix)
 
 
 def parse(text: str) -> LicenceKey:
@@ -36,9 +40,7 @@ def parse(text: str) -> LicenceKey:
     if not _KEY.match(key):
         raise UsageError(
             "this is not a licence key: expected ESU-, ESA- or AC- and at least 8 letters or "
-            "digits, found {} characters{}".format(
-                len(key), "" if key[:4] in ("ESU-", "ESA-") else " that begin otherwise"
-            ),
+            "digits, found {} characters".format(len(key)),
             "Copy the key from your account as a whole.",
         )
     return LicenceKey(key)
@@ -65,4 +67,4 @@ def from_file(path: str, stdin: Optional[BinaryIO] = None) -> LicenceKey:
 
 def mask(text: str) -> str:
     """A text without the licence keys in it."""
-    return KEY_IN_TEXT.sub(r"\1-****", text)
+    return _KEY_IN_TEXT.sub(r"\1-****", text)

@@ -23,6 +23,17 @@ def _hunks(old: List[bytes], new: List[bytes]) -> List[Hunk]:
     ]
 
 
+def _split(hunks: List[Hunk]) -> List[Hunk]:
+    """The same differences, a line each where as many lines came as went."""
+    split: List[Hunk] = []
+    for start, end, lines in hunks:
+        if len(lines) == end - start:
+            split.extend((start + n, start + n + 1, [line]) for n, line in enumerate(lines))
+        else:
+            split.append((start, end, lines))
+    return split
+
+
 def _clash(mine: Hunk, theirs: Hunk) -> bool:
     """Whether two hunks over the same lines touch each other.
 
@@ -42,11 +53,11 @@ def take_back(original: bytes, written: bytes, current: bytes) -> Merged:
         return Merged(original, [])
     base = written.splitlines(True)
     undo = _hunks(base, original.splitlines(True))
-    later = _hunks(base, current.splitlines(True))
+    later = _split(_hunks(base, current.splitlines(True)))
     kept: List[bytes] = []
     apply = list(later)
     for hunk in undo:
-        if hunk in later:
+        if all(piece in later for piece in _split([hunk])):
             continue  # already taken back by hand
         if any(_clash(hunk, other) for other in later):
             kept.extend(base[hunk[0] : hunk[1]])

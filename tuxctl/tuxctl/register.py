@@ -16,6 +16,7 @@ from tuxctl.context import Context
 from tuxctl.fips import Fips
 from tuxctl.journal import EDITED, OWNED, SECRET, Run
 from tuxctl.licence import ESU, FIPS, LicenceKey
+from tuxctl.lifecycle import covers
 from tuxctl.service import KeyInfo, Registration
 
 STEPS = (
@@ -116,10 +117,10 @@ class _Registering:
         self._info = self._context.service(self._server).check_key(key.text)
         if self._info is None:
             return "the service tells when registering"
-        if self._info.releases is not None and self._facts.followed not in self._info.releases:
+        if not covers(self._info.releases or (), self._facts.followed):
             raise RefusedError(
                 "this licence does not cover AlmaLinux {}; it covers {}".format(
-                    self._facts.followed, ", ".join(self._info.releases) or "no release"
+                    self._facts.followed, ", ".join(self._info.releases or ())
                 ),
                 "Use a key for this release, or follow another one with "
                 "/etc/dnf/vars/tuxcare_releasever.",
@@ -201,7 +202,8 @@ class _Registering:
         products = self._products()
         enabled = {
             repos.BASE: content.offers_base(self._facts.followed, self._facts.arch),
-            repos.ESU: ESU in products,
+            # Patches of the validated modules come through it as well.
+            repos.ESU: bool({ESU, FIPS} & set(products)),
         }
         if self._fips:
             fips.write_choice(context, run, self._fips)

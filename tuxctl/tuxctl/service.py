@@ -27,6 +27,12 @@ _TRIES = 3
 _TRY_AGAIN = (429, 502, 503, 504)
 _MAX_WAIT = 20.0
 
+_WAYS_OUT = {
+    "expired": "Renew the licence, or use another key.",
+    "exhausted": "Unregister a host that no longer needs it, or ask for a larger licence.",
+    "wrong_product": "Use a key for this product and release.",
+}
+
 _PREFIX = "/cln/api/els/"
 
 
@@ -237,10 +243,8 @@ class RegistrationService:
         if value is not None and 400 <= answer.status < 500 and answer.status != 429:
             code = _clean(_string(value, "error") or "refused", secret)
             text = _clean(_string(value, "message") or code, secret)
-            return RefusedError(
-                "{} refused: {} ({})".format(self.url, text, code),
-                "See your account for this licence, or ask support.",
-            )
+            hint = _WAYS_OUT.get(code, "See your account for this licence, or ask support.")
+            return RefusedError("{} refused: {} ({})".format(self.url, text, code), hint)
         if 300 <= answer.status < 400:
             return NetworkError(
                 "{}: redirects elsewhere (HTTP {}); a licence key is not sent after it".format(

@@ -29,7 +29,7 @@ from tuxcare.host import (
 from tuxcare.repofile import RepoFile
 from tuxctl import preflight, repos
 from tuxctl.context import Context
-from tuxctl.licence import ESU
+from tuxctl.licence import ESU, FIPS
 
 SCHEMA = 1
 
@@ -129,7 +129,8 @@ def _drift(
                 "{} does not follow the vetted repositories".format(context.paths.inside(path))
             )
     enabled = {repository.id for repository in repositories if repository.enabled}
-    if ESU in (registration.get("products") or []) and repos.ESU not in enabled:
+    products = registration.get("products") or []
+    if {ESU, FIPS} & set(products) and repos.ESU not in enabled:
         drift.append("{} is not enabled".format(repos.ESU))
     return drift
 
