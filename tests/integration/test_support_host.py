@@ -143,16 +143,16 @@ def test_checkout_installs(host):
 
 
 def test_nothing_is_left_of_a_host():
-    mounts = Path("/proc/self/mounts").read_text()
     with Host() as host:
         host.run("sleep 31.4159 >/dev/null 2>&1 & echo started")
         host.write("/etc/machine-id", "0" * 32)
-        pid = host.pid
+        pid, folder = host.pid, host.folder
+        assert folder.exists()
     assert not Path(f"/proc/{pid}/root/etc").exists()
-    assert Path("/proc/self/mounts").read_text() == mounts
-    assert (
-        "sleep 31.4159" not in subprocess.run(["ps", "ax"], capture_output=True, text=True).stdout
-    )
+    assert not folder.exists()
+    assert str(folder) not in Path("/proc/self/mounts").read_text()
+    processes = subprocess.run(["ps", "ax"], capture_output=True, text=True, check=True).stdout
+    assert "sleep 31.4159" not in processes
 
 
 def test_host_dies_with_a_killed_test_runner():

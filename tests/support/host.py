@@ -95,6 +95,10 @@ class Host:
         network: "shared" reaches the loopback of this machine, "own" has one of its own: start
             servers inside with `serve` then.
         base: put basesystem, almalinux-release and almalinux-repos into the rpm database.
+
+    Attributes:
+        pid: PID 1 of the host, as this machine numbers it.
+        folder: its mount point; empty out here.
     """
 
     def __init__(
@@ -115,11 +119,11 @@ class Host:
         self._servers: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Host:
-        self._top = tempfile.mkdtemp(prefix="tuxcare-host-")
+        self.folder = Path(tempfile.mkdtemp(prefix="tuxcare-host-"))
         namespaces = ["-m", "-p", "-f", "-u", *(["-n"] if self._own_network else [])]
         command = ["unshare", *namespaces, "--kill-child", "--propagation", "private"]
         self._process = subprocess.Popen(
-            [*command, "bash", "-c", _SETUP, "_", self._top, self.name],
+            [*command, "bash", "-c", _SETUP, "_", str(self.folder), self.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**ENVIRONMENT, MARK: os.environ.get(MARK, "")},
@@ -142,7 +146,7 @@ class Host:
             server.wait(timeout=60)
         if self._process.stdout:
             self._process.stdout.close()
-        Path(self._top).rmdir()
+        self.folder.rmdir()
 
     def run(
         self,
