@@ -91,9 +91,10 @@ class PlainReporter:
     def _unchanged(self, tree: str, snapshot: str, repositories: int, **_: object) -> str:
         return f"{tree}: nothing changed in {repositories} repositories (snapshot {snapshot})"
 
-    def _fetching(self, tree: str, packages: int, bytes: int, **_: object) -> str:
+    def _fetching(self, tree: str, packages: int, bytes: int, to_verify: int, **_: object) -> str:
         self._started = time.monotonic()
-        return f"{tree}: {packages} packages to fetch and verify, {human_bytes(bytes)}"
+        fetch = f"{packages} packages to fetch ({human_bytes(bytes)}), " if packages else ""
+        return f"{tree}: {fetch}{to_verify} to verify"
 
     def _snapshot(
         self,

@@ -73,7 +73,9 @@ def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, 
     total = sum(job.package.size for job in todo)
     check_space(mirror, total)
     if wanted:
-        mirror.reporter.event("fetching", tree=tree.name, packages=len(todo), bytes=total)
+        mirror.reporter.event(
+            "fetching", tree=tree.name, packages=len(todo), bytes=total, to_verify=len(wanted)
+        )
     progress = _Progress(mirror, tree.name, len(todo), total)
     intake = _Intake(mirror, tree)
     with mirror.verifier(keyring) as verifier:
