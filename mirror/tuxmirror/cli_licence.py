@@ -1,4 +1,8 @@
-"""The commands that let hosts in: license, host, serve."""
+"""The commands that let hosts in: license, host, serve.
+
+The database and web libraries are imported where they are needed: they take half a second, and
+every other command would wait for them.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from .adapters.http_app import create_app, stderr_log
-from .adapters.http_files import PublishedFiles
-from .adapters.http_server import parse_listen, serve
-from .adapters.registry_db import DatabaseRegistry
-from .adapters.state_files import AuditFile, load_pepper, private_directory
 from .core import licence as rules
 from .core.config import Config
 from .core.credentials import Digests
 from .core.errors import ConfigError
 from .core.licence import Host, Licence, Terms, format_time, time_or_none
+from .ports_registry import AuditLog, Registry
 from .usecases import hosts, licences
-from .usecases.registration import Registration
 
 STATE = "state"
 DATABASE = "registry.sqlite"
@@ -31,13 +30,16 @@ AUDIT = "audit.log"
 class Parts(NamedTuple):
     """What the commands stand on."""
 
-    registry: DatabaseRegistry
+    registry: Registry
     digests: Digests
-    audit: AuditFile
+    audit: AuditLog
 
 
 @contextmanager
 def _open(config: Config, actor: str) -> Iterator[Parts]:
+    from .adapters.registry_db import DatabaseRegistry
+    from .adapters.state_files import AuditFile, load_pepper, private_directory
+
     state = private_directory(config.store / STATE)
     digests = Digests(load_pepper(state))
     url = config.database
@@ -223,6 +225,11 @@ def run_host_revoke(config: Config, args: argparse.Namespace) -> int:
 
 
 def run_serve(config: Config, args: argparse.Namespace) -> int:
+    from .adapters.http_app import create_app, stderr_log
+    from .adapters.http_files import PublishedFiles
+    from .adapters.http_server import parse_listen, serve
+    from .usecases.registration import Registration
+
     address = parse_listen(args.listen)
     open_trees = [name for name, tree in config.trees.items() if tree.open]
     with _open(config, "service") as parts:

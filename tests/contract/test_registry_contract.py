@@ -286,16 +286,16 @@ def test_another_pepper_is_refused(registry, url):
 def test_another_schema_is_refused(registry, url):
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        connection.execute(
-            meta.update().where(meta.c.name == "schema_version").values(value="999")
-        )
+        connection.execute(meta.update().where(meta.c.name == "schema_version").values(value="999"))
     engine.dispose()
     with pytest.raises(ConfigError, match="another version") as refusal:
         DatabaseRegistry.open(url, PEPPER)
     assert "999" in refusal.value.found
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "nonsense", "oracle+nope://x/y", "sqlite:///:memory:"])
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "nonsense", "oracle+nope://x/y", "sqlite:///:memory:"]
+)
 def test_what_is_no_registry_is_a_configuration_error(url):
     with pytest.raises(ConfigError):
         DatabaseRegistry.open(url, PEPPER)

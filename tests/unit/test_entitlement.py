@@ -169,7 +169,9 @@ def test_an_open_tree_is_open_and_its_neighbours_are_not():
 
 
 @given(
-    st.lists(st.sampled_from(["tuxcare", "almalinux", "9.2", "esu", "fips", "base", "x"]), min_size=1)
+    st.lists(
+        st.sampled_from(["tuxcare", "almalinux", "9.2", "esu", "fips", "base", "x"]), min_size=1
+    )
 )
 def test_essential_never_opens_what_is_bought_apart(parts):
     path = tuple(parts)

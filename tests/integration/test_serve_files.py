@@ -1,0 +1,586 @@
+"""Published files from the real server: who gets what, and how."""
+
+import hashlib
+import os
+import signal
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+import requests
+
+from tests.support.service import Operator
+
+OS = "BaseOS/x86_64/os"
+REPOMD = f"{OS}/repodata/repomd.xml"
+PRIMARY = f"{OS}/repodata/{'ab' * 32}-primary.xml.gz"
+PACKAGE = f"{OS}/Packages/libstdc++-1.0-1.el9.x86_64.rpm"
+CONTENT = {
+    f"almalinux/9.2/{REPOMD}": b"<repomd/>",
+    f"almalinux/9.2/{REPOMD}.asc": b"signature",
+    f"almalinux/9.2/{PRIMARY}": b"\x1f\x8bgzip",
+    f"almalinux/9.2/{PACKAGE}": bytes(range(256)) * 64,
+    "almalinux/9.2/TIME": b"1800000000\n",
+    "almalinux/9.2/SNAPSHOT.json": b"{}",
+    "almalinux/9.2/RPM-GPG-KEY-AlmaLinux-9": b"key",
+    f"almalinux/9.4/{REPOMD}": b"<repomd/>",
+    f"almalinux/8.8/{REPOMD}": b"<repomd/>",
+    "tuxcare/9.2/esu/x86_64/repodata/repomd.xml": b"<repomd/>",
+    "tuxcare/9.2/fips/x86_64/repodata/repomd.xml": b"<repomd/>",
+    "tuxcare/9.2/base/x86_64/repodata/repomd.xml": b"<repomd/>",
+    "tuxcare/9.2/almalinux9.2-esu-oval.xml": b"<oval/>",
+    "tuxcare/RPM-GPG-KEY-TuxCare": b"key",
+    "tuxcare/tuxcare-release-latest-9.2.x86_64.rpm": b"rpm",
+    "tuxcare/internal.txt": b"internal",
+    "rss_feed/releases/almalinux9.2esu": b"<rss/>",
+    "tracker/index.html": b"<html/>",
+}
+SIZE = len(CONTENT[f"almalinux/9.2/{PACKAGE}"])
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory):
+    operator = Operator(
+        tmp_path_factory.mktemp("serve") / "operator",
+        trees="[almalinux/8.8]\nrepos = BaseOS\narches = x86_64\ngpgkey = /k\nopen = yes\n"
+        "upstream = http://127.0.0.1:1/\n",
+    )
+    operator.publish(CONTENT)
+    operator.publish({**CONTENT, f"almalinux/9.2/{REPOMD}": b"<canary/>"}, "canary")
+    return operator
+
+
+@pytest.fixture(scope="module")
+def service(operator):
+    with operator.serve() as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def tokens(operator, service):
+    """A token for each kind of licence."""
+    kinds = {
+        "essential": ("--product", "essential"),
+        "esu": ("--product", "esu"),
+        "fips": ("--product", "fips"),
+        "9.4": ("--product", "esu", "--release", "9.4"),
+        "canary": ("--product", "esu", "--channel", "canary"),
+        "nowhere": ("--product", "esu", "--channel", "nowhere"),
+    }
+    return {
+        kind: service.register(operator.create_licence(*terms), kind).json()["token"]
+        for kind, terms in kinds.items()
+    }
+
+
+def with_token(path, token):
+    first, second, rest = path.split("/", 2)
+    return f"/{first}/{second}/{token}/{rest}"
+
+
+def bearer(token):
+    return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.mark.parametrize("path", sorted(p for p in CONTENT if p.startswith("almalinux/9.2/")))
+def test_a_token_opens_in_the_path_and_in_the_header(service, tokens, path):
+    in_path = service.get(with_token(path, tokens["essential"]))
+    in_header = service.get("/" + path, headers=bearer(tokens["essential"]))
+    assert in_path.status_code == in_header.status_code == 200
+    assert in_path.content == in_header.content == CONTENT[path]
+    assert "Content-Encoding" not in in_path.headers
+
+
+MATRIX = {
+    "essential": {"almalinux/9.2", "almalinux/9.4"},
+    "esu": {"almalinux/9.2", "almalinux/9.4", "tuxcare/9.2/esu"},
+    "fips": {"almalinux/9.2", "almalinux/9.4", "tuxcare/9.2/esu", "tuxcare/9.2/fips"},
+    "9.4": {"almalinux/9.4"},
+}
+
+
+@pytest.mark.parametrize("kind", sorted(MATRIX))
+def test_each_licence_opens_what_was_bought_and_nothing_else(service, tokens, kind):
+    paths = {
+        "almalinux/9.2": f"almalinux/9.2/{REPOMD}",
+        "almalinux/9.4": f"almalinux/9.4/{REPOMD}",
+        "tuxcare/9.2/esu": "tuxcare/9.2/esu/x86_64/repodata/repomd.xml",
+        "tuxcare/9.2/fips": "tuxcare/9.2/fips/x86_64/repodata/repomd.xml",
+    }
+    answers = {name: service.get(with_token(p, tokens[kind])) for name, p in paths.items()}
+    assert {name for name, a in answers.items() if a.status_code == 200} == MATRIX[kind]
+    assert {a.status_code for name, a in answers.items() if name not in MATRIX[kind]} <= {403}
+
+
+def test_every_refusal_is_the_same(service, tokens):
+    gated = f"almalinux/9.2/{REPOMD}"
+    answers = [
+        service.get("/" + gated),
+        service.get("/almalinux/9.2/nothing/here"),
+        service.get("/nothing/at/all"),
+        service.get(with_token(gated, "x" * 43)),
+        service.get(with_token(gated, tokens["9.4"])),
+        service.get(with_token(gated, tokens["esu"][:-1] + "_")),
+        service.get("/" + gated, headers=bearer("nonsense")),
+        service.get("/" + gated, headers={"Authorization": "Basic eDp5"}),
+        service.get("/tuxcare/internal.txt"),
+        service.get("/tuxcare/9.2"),
+    ]
+    assert {answer.status_code for answer in answers} == {403}
+    assert len({answer.content for answer in answers}) == 1
+    headers = [{k: v for k, v in a.headers.items() if k != "Date"} for a in answers]
+    assert all(h == headers[0] for h in headers)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "almalinux/9.2/RPM-GPG-KEY-AlmaLinux-9",
+        f"almalinux/8.8/{REPOMD}",
+        "tuxcare/9.2/base/x86_64/repodata/repomd.xml",
+        "tuxcare/9.2/almalinux9.2-esu-oval.xml",
+        "tuxcare/RPM-GPG-KEY-TuxCare",
+        "tuxcare/tuxcare-release-latest-9.2.x86_64.rpm",
+        "rss_feed/releases/almalinux9.2esu",
+        "tracker/index.html",
+    ],
+)
+def test_open_files_need_no_token_and_mind_no_wrong_one(service, path):
+    assert service.get("/" + path).content == CONTENT[path]
+    assert service.get("/" + path, headers=bearer("wrong")).content == CONTENT[path]
+
+
+def test_the_index_lists_what_a_newcomer_may_have(service):
+    page = service.get("/tuxcare/")
+    assert page.status_code == 200
+    assert 'href="tuxcare-release-latest-9.2.x86_64.rpm"' in page.text
+    assert 'href="RPM-GPG-KEY-TuxCare"' in page.text
+    assert "internal" not in page.text
+    assert service.get("/tuxcare").url == service.url + "/tuxcare/"
+
+
+@pytest.mark.parametrize("path", ["/", "/almalinux/", "/almalinux", "/rss_feed/", "/tracker/"])
+def test_no_other_folder_is_listed(service, path):
+    assert service.get(path).status_code in (403, 404)
+
+
+@pytest.mark.parametrize("path", [f"/{OS}", f"/{OS}/", f"/{OS}/repodata", ""])
+def test_folders_of_a_repository_are_not_listed(service, tokens, path):
+    assert service.get(f"/almalinux/9.2/{tokens['esu']}{path}").status_code in (403, 404)
+
+
+def test_what_is_not_published_is_not_found(service, tokens):
+    answer = service.get(with_token(f"almalinux/9.2/{OS}/nothing.rpm", tokens["esu"]))
+    assert answer.status_code == 404
+    assert service.get("/tracker/nothing.html").status_code == 404
+
+
+def test_the_licence_chooses_the_channel(service, tokens):
+    path = f"almalinux/9.2/{REPOMD}"
+    assert service.get(with_token(path, tokens["canary"])).content == b"<canary/>"
+    assert service.get(with_token(path, tokens["esu"])).content == b"<repomd/>"
+    assert service.get(with_token(path, tokens["nowhere"])).status_code == 404
+    for channel in ("vetted", "canary", ".generations/1"):
+        assert service.get(
+            with_token(f"{channel}/almalinux/{path}", tokens["esu"])
+        ).status_code in (
+            403,
+            404,
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "cache"),
+    [
+        (REPOMD, "application/xml", "no-cache"),
+        (REPOMD + ".asc", "application/pgp-signature", "no-cache"),
+        (PRIMARY, "application/gzip", "private, max-age=31536000, immutable"),
+        (PACKAGE, "application/x-rpm", "private, max-age=31536000, immutable"),
+        ("TIME", "text/plain; charset=utf-8", "no-cache"),
+        ("SNAPSHOT.json", "application/json", "no-cache"),
+    ],
+)
+def test_types_and_caching_fit_the_file(service, tokens, path, kind, cache):
+    answer = service.get(f"/almalinux/9.2/{tokens['esu']}/{path}")
+    assert answer.headers["Content-Type"] == kind
+    assert answer.headers["Cache-Control"] == cache
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "cache"),
+    [
+        ("/tuxcare/tuxcare-release-latest-9.2.x86_64.rpm", "application/x-rpm", "no-cache"),
+        ("/tuxcare/RPM-GPG-KEY-TuxCare", "application/pgp-keys", "no-cache"),
+        ("/rss_feed/releases/almalinux9.2esu", "application/rss+xml", "no-cache"),
+        ("/tracker/index.html", "text/html; charset=utf-8", "no-cache"),
+    ],
+)
+def test_types_and_caching_fit_the_open_file(service, path, kind, cache):
+    answer = service.get(path)
+    assert (answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (kind, cache)
+
+
+def test_percent_encoded_names_are_the_same_names(service, tokens):
+    path = with_token(f"almalinux/9.2/{PACKAGE}", tokens["esu"])
+    encoded = path.replace("+", "%2b")
+    assert encoded != path
+    whole = "".join(f"%{ord(c):02X}" if c.isalnum() else c for c in path)
+    for form in (path, encoded, whole):
+        status, answer = service.raw_get(form)
+        assert status == 200
+        assert answer.endswith(CONTENT[f"almalinux/9.2/{PACKAGE}"])
+
+
+def package_url(tokens):
+    return with_token(f"almalinux/9.2/{PACKAGE}", tokens["esu"])
+
+
+@pytest.mark.parametrize(
+    ("wanted", "start", "stop"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=10-19", 10, 20),
+        ("bytes=100-", 100, SIZE),
+        ("bytes=-5", SIZE - 5, SIZE),
+        (f"bytes=5-{SIZE + 100}", 5, SIZE),
+        (f"bytes={SIZE - 1}-", SIZE - 1, SIZE),
+    ],
+)
+def test_a_range_is_sent_alone(service, tokens, wanted, start, stop):
+    answer = service.get(package_url(tokens), headers={"Range": wanted})
+    assert answer.status_code == 206
+    assert answer.headers["Content-Range"] == f"bytes {start}-{stop - 1}/{SIZE}"
+    assert answer.headers["Content-Length"] == str(stop - start)
+    assert answer.content == CONTENT[f"almalinux/9.2/{PACKAGE}"][start:stop]
+
+
+def test_a_connection_is_usable_after_a_range(service, tokens):
+    with requests.Session() as session:
+        for _ in range(5):
+            part = session.get(
+                service.url + package_url(tokens), headers={"Range": "bytes=10-19"}, timeout=10
+            )
+            assert len(part.content) == 10
+            assert len(session.get(service.url + package_url(tokens), timeout=10).content) == SIZE
+
+
+@pytest.mark.parametrize("wanted", [f"bytes={SIZE}-", f"bytes={SIZE + 5}-{SIZE + 9}"])
+def test_a_range_beyond_the_end_is_refused_with_the_size(service, tokens, wanted):
+    answer = service.get(package_url(tokens), headers={"Range": wanted})
+    assert answer.status_code == 416
+    assert answer.headers["Content-Range"] == f"bytes */{SIZE}"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["bytes=0-1,4-5", "bytes=x", "lines=1-2", "bytes=9-5", "", "bytes=--5"]
+)
+def test_a_range_that_cannot_be_sent_alone_gives_the_whole(service, tokens, wanted):
+    answer = service.get(package_url(tokens), headers={"Range": wanted})
+    assert (answer.status_code, len(answer.content)) == (200, SIZE)
+
+
+def test_if_range_sends_the_whole_when_the_file_is_another(service, tokens):
+    etag = service.get(package_url(tokens)).headers["ETag"]
+    same = {"Range": "bytes=0-9", "If-Range": etag}
+    other = {"Range": "bytes=0-9", "If-Range": '"other"'}
+    assert service.get(package_url(tokens), headers=same).status_code == 206
+    assert service.get(package_url(tokens), headers=other).status_code == 200
+
+
+def test_head_has_the_headers_and_no_body(service, tokens):
+    url = service.url + package_url(tokens)
+    whole = requests.get(url, timeout=10)
+    head = requests.head(url, timeout=10)
+    for name in ("Content-Length", "ETag", "Last-Modified", "Content-Type", "Accept-Ranges"):
+        assert head.headers[name] == whole.headers[name]
+    assert head.content == b""
+    assert requests.head(service.url + f"/almalinux/9.2/{REPOMD}", timeout=10).status_code == 403
+
+
+def test_what_did_not_change_is_not_sent_again(service, tokens):
+    first = service.get(package_url(tokens))
+    for name, value in (
+        ("If-None-Match", first.headers["ETag"]),
+        ("If-None-Match", f'"x", W/{first.headers["ETag"]}'),
+        ("If-Modified-Since", first.headers["Last-Modified"]),
+    ):
+        again = service.get(package_url(tokens), headers={name: value})
+        assert (again.status_code, again.content) == (304, b"")
+        assert again.headers["ETag"] == first.headers["ETag"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        {"If-None-Match": '"other"'},
+        {"If-Modified-Since": formatdate(0, usegmt=True)},
+        # After a rollback the file is older than what the client has.
+        {"If-Modified-Since": formatdate(time.time() + 86400, usegmt=True)},
+        {"If-Modified-Since": "nonsense"},
+    ],
+)
+def test_what_is_another_is_sent(service, tokens, condition):
+    assert service.get(package_url(tokens), headers=condition).status_code == 200
+
+
+def test_an_index_replaced_within_one_tick_has_another_etag(operator, service, tokens):
+    path = operator.public / "vetted" / "almalinux/9.2" / REPOMD
+    before = path.stat()
+    url = with_token(f"almalinux/9.2/{REPOMD}", tokens["esu"])
+    etag = service.get(url).headers["ETag"]
+    new = path.with_name("new")
+    new.write_bytes(b"<REPOMD/>")
+    os.utime(new, ns=(before.st_atime_ns, before.st_mtime_ns))
+    new.rename(path)
+    answer = service.get(url, headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.content) == (200, b"<REPOMD/>")
+    path.write_bytes(CONTENT[f"almalinux/9.2/{REPOMD}"])
+
+
+TRICKS = [
+    "../../../../etc/passwd",
+    "..%2f..%2f..%2fetc/passwd",
+    "%2e%2e/%2e%2e/%2e%2e/etc/passwd",
+    "%252e%252e/x",
+    "./BaseOS",
+    "BaseOS//x86_64/os/repodata/repomd.xml",
+    "BaseOS/x86_64/os/repodata/repomd.xml%00",
+    "BaseOS/x86_64/os/repodata/repomd.xml%00.rpm",
+    "%00",
+    "BaseOS\\..\\..\\x",
+    "BaseOS/x86_64/os/repodata/repomd.xml/",
+    "BaseOS/x86_64/os/repodata/repomd.xml/.",
+    "BaseOS/x86_64/os/repodata/repomd.xml/..",
+    "BaseOS/x86_64/os/repodata/repomd.xml/x",
+    "BaseOS/%0d%0aX: y",
+    "a" * 201,
+    "a/" * 3000 + "a",
+    "%ff%fe",
+    "~root",
+]
+
+
+@pytest.mark.parametrize("trick", TRICKS)
+@pytest.mark.parametrize("prefix", ["/almalinux/9.2/{token}/", "/tracker/", "/tuxcare/9.2/base/"])
+def test_tricks_reach_nothing(service, tokens, prefix, trick):
+    status, answer = service.raw_get(prefix.format(token=tokens["esu"]) + trick)
+    assert status in (403, 404, 400)
+    assert b"root:" not in answer
+    assert b"repomd" not in answer.split(b"\r\n\r\n", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../../etc/passwd",
+        "//etc/passwd",
+        "/tracker/../almalinux/9.2/" + REPOMD,
+        "/tracker/%2e%2e/almalinux/9.2/" + REPOMD,
+        "/tuxcare/9.2/base/../esu/x86_64/repodata/repomd.xml",
+        "/tuxcare/9.2/base/%2e%2e/esu/x86_64/repodata/repomd.xml",
+        "/tuxcare/9.2/base/..%2fesu/x86_64/repodata/repomd.xml",
+        "//almalinux/9.2/" + REPOMD,
+        "/almalinux//9.2/" + REPOMD,
+        "/almalinux/9.2/" + REPOMD + "?/tracker/x",
+        "/almalinux/9.2/RPM-GPG-KEY-x/../" + REPOMD,
+        "http://other/almalinux/9.2/" + REPOMD,
+        "*",
+        "almalinux/9.2/" + REPOMD,
+    ],
+)
+def test_tricks_do_not_turn_closed_into_open(service, path):
+    status, answer = service.raw_get(path)
+    assert status in (400, 403, 404)
+    assert b"<repomd/>" not in answer
+    assert b"root:" not in answer
+
+
+def test_links_inside_are_followed_and_links_that_lead_out_are_not(operator, service, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"secret")
+    generation = (operator.public / "vetted").resolve()
+    tracker = generation / "tracker"
+    (tracker / "inside").symlink_to("index.html")
+    (tracker / "folder").symlink_to("../tracker")
+    (tracker / "absolute").symlink_to(secret)
+    (tracker / "relative").symlink_to(os.path.relpath(secret, tracker))
+    (tracker / "out").symlink_to(tmp_path)
+    (tracker / "state").symlink_to(operator.state)
+    (tracker / "loop").symlink_to("loop")
+    (tracker / "dangling").symlink_to("nothing")
+    (tracker / "public").symlink_to("../../..")
+    os.mkfifo(tracker / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tracker / "socket"))
+    assert service.get("/tracker/inside").content == b"<html/>"
+    assert service.get("/tracker/folder/index.html").content == b"<html/>"
+    closed = ("absolute", "relative", "out/secret", "state/pepper", "loop", "loop/x", "dangling")
+    for name in (*closed, "public", "public/x", "pipe", "socket"):
+        assert service.get(f"/tracker/{name}").status_code == 404, name
+
+
+def test_a_channel_that_leads_out_serves_nothing(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    outside = tmp_path / "outside" / "tracker"
+    outside.mkdir(parents=True)
+    (outside / "x").write_bytes(b"outside")
+    (operator.public / "vetted").symlink_to(outside.parent)
+    with operator.serve() as service:
+        assert service.get("/tracker/x").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
+def test_content_is_read_only(service, tokens, method):
+    answer = requests.request(method, service.url + package_url(tokens), data=b"x", timeout=10)
+    assert answer.status_code == 405
+    if method != "PROPFIND":
+        assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_a_publish_switches_between_requests_and_a_download_goes_on(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    old, new = b"old" * 3_000_000, b"new" * 3_000_000
+    operator.publish({"tracker/file": old})
+    with operator.serve() as service:
+        download = service.get("/tracker/file", stream=True)
+        start = download.raw.read(1000)
+        operator.publish({"tracker/file": new})
+        assert service.get("/tracker/file").content == new
+        assert start + download.raw.read() == old
+
+
+def test_before_the_first_publish_nothing_is_found(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    key = operator.create_licence("--product", "esu")
+    with operator.serve() as service:
+        token = service.register(key).json()["token"]
+        assert service.get("/tuxcare/").status_code == 404
+        assert service.get(with_token(f"almalinux/9.2/{REPOMD}", token)).status_code == 404
+
+
+def test_a_big_file_arrives_whole_and_is_not_held_in_memory(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    operator.publish({"tracker/small": b""})
+    big = operator.public / "vetted" / "tracker" / "big"
+    size = 300 * 1024 * 1024
+    with big.open("wb") as file:
+        file.truncate(size)
+        file.seek(size - 4)
+        file.write(b"tail")
+    with operator.serve() as service:
+        url = service.url + "/tracker/big"
+        received = 0
+        with requests.get(url, stream=True, timeout=60) as answer:
+            for chunk in answer.iter_content(1 << 20):
+                received += len(chunk)
+        tail = requests.get(url, headers={"Range": f"bytes={size - 4}-"}, timeout=10)
+        middle = requests.get(url, headers={"Range": "bytes=1000-100000999"}, timeout=60)
+        with Path(f"/proc/{service.pid}/status").open() as status:
+            peak = next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+    assert received == size
+    assert tail.content == b"tail"
+    assert len(middle.content) == 100_000_000
+    assert peak < 150 * 1024
+
+
+def test_many_downloads_at_once_are_all_whole(service, tokens):
+    digest = hashlib.sha256(CONTENT[f"almalinux/9.2/{PACKAGE}"]).hexdigest()
+
+    def download(_number):
+        with requests.Session() as session:
+            answers = [
+                session.get(service.url + package_url(tokens), timeout=30) for _ in range(10)
+            ]
+        return {hashlib.sha256(answer.content).hexdigest() for answer in answers}
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set().union(*pool.map(download, range(32))) == {digest}
+
+
+def test_slow_readers_do_not_keep_others_waiting(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    operator.publish({"tracker/big": b"x" * 30_000_000, "tracker/small": b"small"})
+    with operator.serve() as service:
+        slow = []
+        for _ in range(30):
+            connection = socket.create_connection(service.address)
+            connection.sendall(b"GET /tracker/big HTTP/1.1\r\nHost: x\r\n\r\n")
+            slow.append(connection)
+        started = time.monotonic()
+        assert service.get("/tracker/small").content == b"small"
+        assert time.monotonic() - started < 5
+        for connection in slow:
+            connection.close()
+        service.signal(signal.SIGTERM)
+        assert service.wait() == 0
+
+
+def test_sigterm_lets_downloads_finish_and_takes_no_more(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    content = os.urandom(1 << 20) * 20
+    operator.publish({"tracker/big": content})
+    with operator.serve() as service:
+        idle = socket.create_connection(service.address)
+        with requests.get(service.url + "/tracker/big", stream=True, timeout=30) as answer:
+            start = answer.raw.read(1000)
+            service.signal(signal.SIGTERM)
+            deadline = time.monotonic() + 10
+            while not refused(service.address) and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert refused(service.address)
+            assert start + answer.raw.read() == content
+        assert service.wait(10) == 0
+        idle.close()
+
+
+def refused(address):
+    try:
+        socket.create_connection(address, timeout=2).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_second_signal_ends_at_once(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    operator.publish({"tracker/big": b"x" * 30_000_000})
+    with operator.serve() as service:
+        answer = service.get("/tracker/big", stream=True)
+        answer.raw.read(1000)
+        service.signal(signal.SIGTERM)
+        time.sleep(0.5)
+        started = time.monotonic()
+        service.signal(signal.SIGTERM)
+        assert service.wait(10) == 0
+        assert time.monotonic() - started < 5
+        answer.close()
+
+
+def test_sigint_ends_like_sigterm(operator):
+    with operator.serve() as service:
+        threading.Timer(0.2, lambda: service.signal(signal.SIGINT)).start()
+        assert service.wait(10) == 0
+
+
+def test_the_access_log_has_a_line_a_request(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    operator.publish(CONTENT)
+    with operator.serve() as service:
+        service.get("/tracker/index.html")
+        service.raw_get("/tracker/%0a%1b[31mred")
+        service.get("/" + REPOMD)
+    lines = operator.log.read_text().splitlines()
+    assert lines[0].startswith("127.0.0.1 GET /tracker/index.html 200 7 ")
+    assert lines[1].startswith("127.0.0.1 GET /tracker/\\n\\x1b[31mred 404 ")
+    assert len(lines) == 3
+
+
+def test_serve_tells_in_json_too(tmp_path):
+    operator = Operator(tmp_path / "operator")
+    with pytest.raises(AssertionError, match=r'"event": "listening", "url": "http://127\.0\.0\.1:'):
+        operator.serve("--json").__enter__()

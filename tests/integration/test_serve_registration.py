@@ -1,0 +1,549 @@
+"""Registration with the real server and the real command."""
+
+import json
+import re
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.support.service import API, Operator
+
+REPOMD = "almalinux/9.2/BaseOS/x86_64/os/repodata/repomd.xml"
+MACHINE = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory):
+    """One for all tests that look at licences of their own only."""
+    operator = Operator(tmp_path_factory.mktemp("registration") / "operator")
+    operator.publish({REPOMD: b"<repomd/>"})
+    return operator
+
+
+@pytest.fixture(scope="module")
+def service(operator):
+    with operator.serve() as service:
+        yield service
+
+
+@pytest.fixture
+def alone(tmp_path):
+    """An operator of the test's own."""
+    operator = Operator(tmp_path / "operator")
+    operator.publish({REPOMD: b"<repomd/>"})
+    return operator
+
+
+def events(operator, key):
+    """The audit log of one licence."""
+    identity = operator.json("license", "show", key)["id"]
+    return [entry for entry in operator.audit if entry["licence"] == identity]
+
+
+def status_of(service, token):
+    return service.get(f"/almalinux/9.2/{token}/BaseOS/x86_64/os/repodata/repomd.xml").status_code
+
+
+def test_a_host_registers_downloads_and_unregisters(operator, service):
+    key = operator.create_licence("--product", "esu", "--release", "9.2", "--hosts", "2")
+    answer = service.register(key, "web1", machine_id=MACHINE, release="9.2", arch="x86_64")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    body = answer.json()
+    assert set(body) == {"token", "products", "expires"}
+    assert re.fullmatch(r"[A-Za-z0-9_-]{32,}", body["token"])
+    assert body["products"] == ["esu"]
+    assert body["expires"] is None
+    assert status_of(service, body["token"]) == 200
+
+    assert service.post("token/unregister", token=body["token"]).status_code == 200
+    assert status_of(service, body["token"]) == 403
+    assert service.post("token/unregister", token=body["token"]).status_code == 401
+    assert operator.json("license", "show", key)["hosts_taken"] == 0
+    assert [e["event"] for e in events(operator, key)] == [
+        "licence_created",
+        "registered",
+        "unregistered",
+    ]
+
+
+def test_the_request_of_the_public_service_is_enough(operator, service):
+    key = operator.create_licence("--product", "essential")
+    answer = requests.post(
+        service.url + "/cln/api/els/token/register",
+        data=json.dumps({"key": f" {key.lower()} ", "host_name": "web1", "unknown": 1}),
+        headers={"Content-Type": "application/json; charset=utf-8"},
+        timeout=10,
+    )
+    assert answer.status_code == 200
+
+
+def test_the_same_machine_takes_no_further_seat_and_its_last_token_lives_on(operator, service):
+    key = operator.create_licence("--product", "esu", "--hosts", "1")
+    tokens = [service.register(key, "web1", machine_id=MACHINE).json()["token"] for _ in range(3)]
+    assert len(set(tokens)) == 3
+    # The first was never looked at, so no cache can hide that it is gone.
+    assert [status_of(service, token) for token in tokens] == [403, 200, 200]
+    assert operator.json("license", "show", key)["hosts_taken"] == 1
+    assert service.register(key, "web2", machine_id=MACHINE[::-1]).json()["error"] == "exhausted"
+
+
+def test_a_cloned_machine_shows_in_the_audit_log(operator, service):
+    key = operator.create_licence("--product", "esu", "--hosts", "1")
+    service.register(key, "web1", machine_id=MACHINE)
+    service.register(key, "web2", machine_id=MACHINE)
+    last = events(operator, key)[-1]
+    assert (last["event"], last["host_name"], last["former_name"]) == (
+        "registered_again",
+        "web2",
+        "web1",
+    )
+
+
+@pytest.mark.parametrize("facts", [{}, {"machine_id": "uninitialized"}, {"machine_id": "0" * 32}])
+def test_without_a_machine_id_every_call_takes_a_seat(operator, service, facts):
+    key = operator.create_licence("--product", "esu", "--hosts", "2")
+    answers = [service.register(key, "web1", **facts) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 403]
+
+
+def test_a_seat_that_was_left_is_free_again(operator, service):
+    key = operator.create_licence("--product", "esu", "--hosts", "1")
+    token = service.register(key, "web1").json()["token"]
+    assert service.register(key, "web2").status_code == 403
+    service.post("token/unregister", token=token)
+    assert service.register(key, "web2").status_code == 200
+
+
+def test_refresh_gives_a_new_token_beside_the_old_one(operator, service):
+    key = operator.create_licence("--product", "esu", "--hosts", "1", "--expires", "2099-12-31")
+    old = service.register(key).json()["token"]
+    answer = service.post("token/refresh", token=old)
+    assert answer.json()["expires"] == "2099-12-31T23:59:59Z"
+    new = answer.json()["token"]
+    assert new != old
+    assert [status_of(service, token) for token in (old, new)] == [200, 200]
+    # Somebody whose answer got lost asks again with the old one: still never more than two.
+    newer = service.post("token/refresh", token=old).json()["token"]
+    assert service.post("token/refresh", token=new).status_code == 401
+    assert [status_of(service, token) for token in (old, newer)] == [200, 200]
+
+
+def test_key_check_tells_what_a_key_is_good_for_and_takes_no_seat(operator, service):
+    key = operator.create_licence(
+        *("--product", "fips,esu", "--release", "9.2", "--release", "9.6", "--hosts", "3"),
+        *("--expires", "2099-12-31", "--channel", "canary"),
+    )
+    service.register(key)
+    answers = [service.post("key/check", {"key": key}).json() for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0] == {
+        "products": ["esu", "fips"],
+        "releases": ["9.2", "9.6"],
+        "channel": "canary",
+        "expires": "2099-12-31T23:59:59Z",
+        "hosts": 3,
+        "hosts_left": 2,
+    }
+
+
+@pytest.mark.parametrize("call", ["token/register", "key/check"])
+def test_unknown_and_malformed_keys_get_the_same_answer(operator, service, alone, call):
+    key = operator.create_licence("--product", "esu")
+    other = alone.create_licence("--product", "esu")
+    wrong = [other, key[:-1], key + "2", "ESU-", "", "x" * 9000, "ESU-" + "2" * 24, "\ud800", "ü"]
+    answers = [service.post(call, {"key": text, "host_name": "web1"}) for text in wrong]
+    assert {answer.status_code for answer in answers} == {401}
+    assert len({answer.content for answer in answers}) == 1
+    assert answers[0].json()["error"] == "unknown_key"
+
+
+def test_known_keys_that_let_nobody_in_are_told_why(operator, service):
+    full = operator.create_licence("--product", "esu", "--hosts", "1")
+    revoked = operator.create_licence("--product", "esu")
+    other = operator.create_licence("--product", "esu", "--release", "9.2")
+    service.register(full)
+    operator.call("license", "revoke", revoked)
+
+    def refusal(key, **facts):
+        answer = service.register(key, **facts)
+        assert answer.status_code == 403
+        assert answer.json()["message"]
+        return answer.json()["error"]
+
+    assert refusal(full) == "exhausted"
+    assert refusal(revoked) == "revoked"
+    assert refusal(other, release="9.4") == "wrong_product"
+    assert service.register(other, release="9.2").status_code == 200
+    assert service.post("key/check", {"key": revoked}).json()["error"] == "revoked"
+    for key, reason in ((full, "exhausted"), (revoked, "revoked"), (other, "wrong_product")):
+        refused = [e for e in events(operator, key) if e["event"] == "register_refused"]
+        assert [entry["reason"] for entry in refused] == [reason]
+
+
+@pytest.mark.parametrize("call", ["token/refresh", "token/unregister"])
+@pytest.mark.parametrize("header", [None, "Bearer", "Bearer ", "Bearer x", "Basic eDp5", "tux_x"])
+def test_calls_with_a_token_need_a_valid_one(service, call, header):
+    headers = {"Authorization": header} if header else {}
+    answer = requests.post(service.url + API + call, headers=headers, timeout=10)
+    assert answer.status_code == 401
+    assert answer.json()["error"] == "unauthorized"
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_body_that_makes_no_sense_is_refused(service, number):
+    body = [
+        b"",
+        b"{",
+        b"[]",
+        b'"key"',
+        b'{"host_name": "web1"}',
+        b'{"key": 5, "host_name": "web1"}',
+        b'{"key": "\xff\xfe"}',
+        b"[" * 16000,
+    ][number]
+    answer = requests.post(
+        service.url + API + "token/register",
+        data=body,
+        headers={"Content-Type": "application/json"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["error"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"host_name": None},
+        {"host_name": ""},
+        {"host_name": "a" * 256},
+        {"host_name": "a b"},
+        {"host_name": "a\nb"},
+        {"host_name": "\ud800"},
+        {"host_name": ["web1"]},
+        {"machine_id": "x/../y"},
+        {"machine_id": 5},
+        {"release": "9.2; drop"},
+        {"arch": "x86_64\n"},
+    ],
+)
+def test_a_member_of_the_wrong_shape_is_refused_by_name(operator, service, facts):
+    key = operator.create_licence("--product", "esu", "--hosts", "1")
+    answer = service.post("token/register", {"key": key, "host_name": "web1", **facts})
+    assert answer.status_code == 400
+    assert f"'{next(iter(facts))}'" in answer.json()["message"]
+    assert service.register(key).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "json"])
+def test_another_content_type_is_refused(service, kind):
+    answer = requests.post(
+        service.url + API + "token/register",
+        data=b'{"key": "x", "host_name": "web1"}',
+        headers={"Content-Type": kind},
+        timeout=10,
+    )
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("size", [16 * 1024 + 1, 900_000])
+def test_a_body_over_16_kb_is_refused(service, size):
+    frame = b'{"key": "", "host_name": "web1"}'
+    body = frame[:9] + b"x" * (size - len(frame)) + frame[9:]
+    answer = requests.post(
+        service.url + API + "token/register",
+        data=body,
+        headers={"Content-Type": "application/json"},
+        timeout=10,
+    )
+    assert len(body) == size
+    assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
+
+
+def test_a_body_of_16_kb_is_read(service):
+    frame = b'{"key": "", "host_name": "web1"}'
+    body = frame[:9] + b"x" * (16 * 1024 - len(frame)) + frame[9:]
+    answer = requests.post(
+        service.url + API + "token/register",
+        data=body,
+        headers={"Content-Type": "application/json"},
+        timeout=10,
+    )
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS"])
+@pytest.mark.parametrize(
+    "call", ["token/register", "key/check", "token/refresh", "token/unregister"]
+)
+def test_another_method_is_refused(service, method, call):
+    answer = requests.request(method, service.url + API + call, timeout=10)
+    assert answer.status_code == 405
+    assert answer.headers["Allow"] == "POST"
+
+
+def test_health_readiness_and_description_are_open(alone):
+    with alone.serve() as service:
+        assert service.get("/healthz").json() == {"status": "ok"}
+        assert service.get("/readyz").json() == {"status": "ready"}
+        assert service.get("/openapi.json").json()["openapi"].startswith("3.")
+        assert requests.head(service.url + "/healthz", timeout=10).status_code == 200
+        assert requests.post(service.url + "/healthz", timeout=10).status_code == 405
+        alone.public.rename(alone.root / "away")
+        answer = service.get("/readyz")
+        assert (answer.status_code, answer.json()["error"]) == (503, "unavailable")
+        assert service.get("/healthz").status_code == 200
+
+
+def test_a_revoked_licence_closes_at_the_next_look(operator, service):
+    """The cache's own limit is proven with a clock; here nothing was cached yet."""
+    key = operator.create_licence("--product", "esu")
+    token = service.register(key).json()["token"]
+    assert "revoked" in operator.call("license", "revoke", key)
+    assert status_of(service, token) == 403
+    assert service.post("token/refresh", token=token).json()["error"] == "revoked"
+    assert service.post("token/unregister", token=token).status_code == 200
+
+
+def test_a_revoked_host_closes_and_frees_its_seat(alone):
+    with alone.serve() as service:
+        key = alone.create_licence("--product", "esu", "--hosts", "1")
+        token = service.register(key, "web1", machine_id=MACHINE).json()["token"]
+        alone.call("host", "revoke", "web1")
+        assert status_of(service, token) == 403
+        assert service.post("token/refresh", token=token).status_code == 401
+        assert alone.json("host", "list") == {"hosts": []}
+        listed = alone.json("host", "list", "--all")["hosts"]
+        assert [(h["host_name"], h["state"], h["ended_by"]) for h in listed] == [
+            ("web1", "ended", "operator")
+        ]
+        assert service.register(key, "web1", machine_id=MACHINE).status_code == 200
+
+
+def test_tokens_outlive_a_restart(alone):
+    key = alone.create_licence("--product", "esu", "--hosts", "1")
+    with alone.serve() as service:
+        token = service.register(key).json()["token"]
+    assert service.exit_status == 0
+    with alone.serve() as service:
+        assert status_of(service, token) == 200
+        assert service.register(key).json()["error"] == "exhausted"
+
+
+def test_a_kill_loses_no_token_that_was_handed_out(alone):
+    key = alone.create_licence("--product", "esu")
+    with alone.serve() as service:
+        token = service.register(key).json()["token"]
+        service.signal(9)
+    with alone.serve() as service:
+        assert status_of(service, token) == 200
+
+
+RACER = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    from tuxmirror.adapters.registry_db import DatabaseRegistry
+    from tuxmirror.adapters.state_files import AuditFile, load_pepper
+    from tuxmirror.core.credentials import Digests
+    from tuxmirror.core.licence import ExhaustedError, HostFacts
+    from tuxmirror.usecases.registration import Registration
+
+    state, name = Path(sys.argv[1]), sys.argv[2]
+    key = sys.stdin.readline().strip()
+    digests = Digests(load_pepper(state))
+    registry = DatabaseRegistry.open(f"sqlite:///{state}/registry.sqlite", digests.check())
+    service = Registration(registry, digests, AuditFile(state / "audit.log", "service"))
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for attempt in range(3):
+        try:
+            service.register(key, HostFacts(f"{name}-{attempt}"), "-")
+            print("seated", flush=True)
+        except ExhaustedError:
+            print("exhausted", flush=True)
+    """
+)
+
+
+def test_of_eight_processes_exactly_as_many_get_seats_as_there_are(operator):
+    """Each asks three times for one of five seats, all at once."""
+    key = operator.create_licence("--product", "esu", "--hosts", "5")
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, str(operator.state), f"racer{number}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(8)
+    ]
+    for racer in racers:
+        racer.stdin.write(key + "\n")
+        racer.stdin.flush()
+    assert [racer.stdout.readline() for racer in racers] == ["ready\n"] * 8
+    for racer in racers:
+        racer.stdin.write("\n")
+        racer.stdin.flush()
+    answers = [line for racer in racers for line in racer.communicate(timeout=60)[0].split()]
+    assert [racer.returncode for racer in racers] == [0] * 8
+    assert sorted(answers) == ["exhausted"] * 19 + ["seated"] * 5
+    assert operator.json("license", "show", key)["hosts_taken"] == 5
+    assert sum(e["event"] == "registered" for e in events(operator, key)) == 5
+
+
+def test_racers_for_the_last_seat_over_http(operator, service):
+    key = operator.create_licence("--product", "esu", "--hosts", "1")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: service.register(key, f"web{n}"), range(16)))
+    assert sorted(a.status_code for a in answers) == [200] + [403] * 15
+
+
+def test_one_machine_registering_many_times_at_once_takes_one_seat(operator, service):
+    key = operator.create_licence("--product", "esu", "--hosts", "1")
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: service.register(key, "web1", machine_id=MACHINE), range(16))
+        )
+    assert {a.status_code for a in answers} == {200}
+    assert operator.json("license", "show", key)["hosts_taken"] == 1
+
+
+def test_a_second_server_on_the_same_port_is_refused(operator, service):
+    port = str(service.address[1])
+    message = operator.run("serve", "--listen", f"127.0.0.1:{port}", status=2)
+    assert f"port {port}" in message
+
+
+@pytest.mark.parametrize("listen", ["8080", "localhost:", ":80", "x:99999", "1.2.3.4:80"])
+def test_an_address_that_cannot_be_used_is_refused(operator, listen):
+    assert "--listen" in operator.run("serve", "--listen", listen, status=2)
+
+
+def test_licences_are_listed_by_id_and_never_by_key(alone):
+    key = alone.create_licence("--product", "essential", "--release", "9", "--note", "ACME")
+    listed = alone.json("license", "list")["licences"]
+    assert len(listed) == 1
+    assert listed[0]["masked_key"] == f"ESA-...{key[-4:]}"
+    assert key not in json.dumps(listed)
+    text = alone.call("license", "list")
+    assert "ACME" in text
+    assert key not in text
+    for name in (key, listed[0]["id"]):
+        assert alone.json("license", "show", name)["id"] == listed[0]["id"]
+    read = alone.run("license", "show", "-", stdin=key + "\n")
+    assert listed[0]["id"] in read
+
+
+def test_create_prints_the_key_alone_or_in_json(operator):
+    assert re.fullmatch(
+        r"ESU-[A-Z2-9]{24}\n", operator.call("license", "create", "--product", "esu")
+    )
+    document = operator.json("license", "create", "--product", "essential", "--hosts", "4")
+    assert re.fullmatch(r"ESA-[A-Z2-9]{24}", document["key"])
+    assert (document["hosts"], document["hosts_taken"], document["state"]) == (4, 0, "valid")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--product", "gold"),
+        ("--product", "esu", "--release", "nine"),
+        ("--product", "esu", "--hosts", "0"),
+        ("--product", "esu", "--hosts", "many"),
+        ("--product", "esu", "--expires", "2020-01-01"),
+        ("--product", "esu", "--channel", "../x"),
+        (),
+    ],
+)
+def test_terms_that_make_no_sense_make_no_licence(alone, arguments):
+    alone.call("license", "create", *arguments, status=2)
+    assert alone.json("license", "list") == {"licences": []}
+
+
+def test_what_is_not_there_cannot_be_shown_or_revoked(operator):
+    for command in (
+        ("license", "show"),
+        ("license", "revoke"),
+        ("host", "show"),
+        ("host", "revoke"),
+    ):
+        message = operator.call(*command, "nobody", status=5)
+        assert f"tuxmirror {command[0]} list" in message
+
+
+def test_a_host_name_that_several_have_needs_an_id(alone):
+    with alone.serve() as service:
+        key = alone.create_licence("--product", "esu")
+        service.register(key, "web")
+        service.register(key, "web")
+        assert "2 hosts are named 'web'" in alone.call("host", "revoke", "web", status=5)
+        ids = [host["id"] for host in alone.json("host", "list", "--license", key)["hosts"]]
+        alone.call("host", "revoke", ids[0])
+        assert alone.json("host", "show", "web")["id"] == ids[1]
+
+
+def test_a_pepper_that_others_can_read_stops_everything(alone):
+    alone.create_licence("--product", "esu")
+    (alone.state / "pepper").chmod(0o644)
+    message = alone.call("license", "list", status=6)
+    assert "chmod 600" in message
+
+
+def test_a_lost_pepper_is_named_instead_of_locking_everybody_out(alone):
+    alone.create_licence("--product", "esu")
+    (alone.state / "pepper").unlink()
+    assert "another pepper" in alone.call("license", "list", status=2)
+
+
+def test_the_state_is_private(operator, service):
+    service.register(operator.create_licence("--product", "esu"))
+    assert operator.state.stat().st_mode & 0o777 == 0o700
+    files = [path for path in operator.state.rglob("*") if path.is_file()]
+    assert {"pepper", "audit.log", "registry.sqlite"} <= {path.name for path in files}
+    private = {path.name: path.stat().st_mode & 0o077 for path in files}
+    assert not any(private[name] for name in private if not name.startswith("publish"))
+
+
+def test_no_secret_is_in_any_file_or_log(alone):
+    key = alone.create_licence("--product", "esu", "--note", "n")
+    with alone.serve() as service:
+        token = service.register(key, "web1", machine_id=MACHINE).json()["token"]
+        status_of(service, token)
+        second = service.post("token/refresh", token=token).json()["token"]
+        service.get(f"/{token}/x")
+        service.get(f"/almalinux/9.2/{token}")
+        service.get(f"/almalinux/9.2/{token}/nothing/here")
+        service.get(f"/almalinux/{key}/9.2/x?key={key}&token={token}")
+        service.get("/" + REPOMD, headers={"Authorization": f"Bearer {token}"})
+        service.raw_get(f"/almalinux/9.2/%74{token[1:]}/../x")
+        service.raw_get(f"/almalinux/9.2/{token}%00/x")
+        service.raw(f"GARBAGE {token}\r\n\r\n".encode())
+        service.register(key[:-1], "web1")
+        service.post("token/unregister", token=second)
+    alone.call("license", "revoke", key)
+    secrets = [key, key.lower(), key[4:], token, token[4:], second, second[4:], MACHINE]
+    files = [path for path in alone.root.rglob("*") if path.is_file()]
+    assert alone.log in files
+    assert "<token>" in alone.log.read_text()
+    found = [
+        (str(path), secret)
+        for path in files
+        for secret in secrets
+        if secret.encode() in path.read_bytes()
+    ]
+    assert found == []
+
+
+def test_the_command_itself_prints_the_key_and_ends_as_the_design_says(alone):
+    key = alone.run("license", "create", "--product", "esu", "--hosts", "3").strip()
+    assert json.loads(alone.run("license", "show", key, "--json"))["hosts"] == 3
+    assert "no product 'gold'" in alone.run("license", "create", "--product", "gold", status=2)
+    assert "no licence" in alone.run("license", "revoke", "nobody", status=5)
+    (alone.state / "pepper").chmod(0o644)
+    assert "chmod 600" in alone.run("host", "list", status=6)
