@@ -14,19 +14,6 @@ HOUR = 3600
 DAY_ONE = 1_700_000_000.0
 
 
-@pytest.fixture
-def upstream(httpd, tiny_upstream):
-    return httpd(tiny_upstream.root)
-
-
-@pytest.fixture
-def site(tmp_path, upstream, keys):
-    site = MirrorSite(tmp_path / "mirror")
-    site.root.mkdir()
-    site.add_tree(TREE, keys.almalinux, upstream=f"{upstream.url}/9.2")
-    return site
-
-
 def good(run):
     assert run.status == 0, run
     return run

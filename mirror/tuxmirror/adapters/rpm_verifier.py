@@ -82,7 +82,9 @@ class RpmVerifier:
         try:
             check_output(output, self._keyring.key_ids, package.location)
             if fields is None:
-                raise SignatureError("not a readable RPM", path=package.location)
+                raise SignatureError(
+                    "not a readable RPM", expected=package.nevra, path=package.location
+                )
             check_header(package, Header(*fields))  # type: ignore[arg-type]
         except MirrorError as error:
             return error

@@ -36,7 +36,6 @@ def check_output(output: str, key_ids: frozenset[str], location: str) -> str:
             expected="a good signature over SHA-256 or better by one of the tree's keys",
             found="; ".join(m[0] for m in signatures) or "no signature",
             path=location,
-            way_out="nothing was published; the file is kept in the quarantine",
         )
     return signatures[0][4].upper()
 
@@ -52,9 +51,10 @@ def _problem(output: str, signatures: list[re.Match[str]], key_ids: frozenset[st
             return f"made over {digest}"
         if not any(known.endswith(key.upper()) for known in key_ids):
             return f"key {key} is revoked or not one of the tree's"
-    for line in output.splitlines():
-        if line.startswith("FAILED") or line.rsplit(": ", 1)[-1] not in _GOOD_STATES:
-            return line.strip()
+    bad = [line for line in output.splitlines() if line.rsplit(": ", 1)[-1] not in _GOOD_STATES]
+    if bad:
+        # rpmkeys' verdict stands first; a line that says why is worth more.
+        return bad[1 if len(bad) > 1 and bad[0].strip() == "FAILED" else 0].strip()
     if not _PAYLOAD.search(output):
         return "nothing covers the payload"
     return None

@@ -77,7 +77,7 @@ def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, 
             "fetching", tree=tree.name, packages=len(todo), bytes=total, to_verify=len(wanted)
         )
     progress = _Progress(mirror, tree.name, len(todo), total)
-    intake = _Intake(mirror, tree)
+    intake = _Intake(mirror, tree, wanted)
     with mirror.verifier(keyring) as verifier:
         for sha, job in wanted.items():
             if sha not in missing:
@@ -101,15 +101,7 @@ def _transfer(
 ) -> None:
     """Verification runs beside the transfer: what has come is handed over at once."""
     by_sha = {job.package.sha256: job.package for job in todo}
-    downloads = (
-        Download(
-            job.urls,
-            job.package.sha256,
-            job.package.size,
-            f"{job.repository}/{job.package.location}",
-        )
-        for job in todo
-    )
+    downloads = map(_download, todo)
     incoming = mirror.state.incoming(tree.name)
     for download, path in mirror.transport.files(downloads, incoming, progress.bytes):
         progress.file()
@@ -149,9 +141,10 @@ class _Intake:
     """Verified packages go into the pool, refused ones into the quarantine."""
 
     _NAMED = 20
+    _WAY_OUT = "nothing was published; the file is kept in the quarantine"
 
-    def __init__(self, mirror: Mirror, tree: Tree) -> None:
-        self._mirror, self._tree = mirror, tree
+    def __init__(self, mirror: Mirror, tree: Tree, wanted: Mapping[str, Job]) -> None:
+        self._mirror, self._tree, self._wanted = mirror, tree, wanted
         self._refused: list[MirrorError] = []
 
     def take(self, result: Verified) -> None:
@@ -160,7 +153,9 @@ class _Intake:
             if result.path != pooled:
                 self._mirror.pool.adopt(result.path, result.package.sha256)
             return
-        error = result.error.located(tree=self._tree.name)
+        repository = self._wanted[result.package.sha256].repository
+        error = result.error.located(tree=self._tree.name, repository=repository)
+        error.way_out = error.way_out or self._WAY_OUT
         self._refused.append(error)
         if result.path != pooled:
             self._mirror.state.quarantine(self._tree.name, result.path, error)
