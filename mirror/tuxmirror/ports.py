@@ -174,6 +174,13 @@ class RepositoryMemory(NamedTuple):
     trust: str
 
 
+class UpstreamTime(NamedTuple):
+    """The newest TIME that upstream showed (0: none yet) and when we looked; in seconds."""
+
+    value: int
+    looked: int
+
+
 class State(Protocol):
     """What the mirror knows beside the content."""
 
@@ -185,6 +192,11 @@ class State(Protocol):
 
     def accept(self, tree: str, candidate: str, memory: dict[str, RepositoryMemory]) -> None:
         """One step: the snapshot that was verified last, and what upstream showed for it."""
+
+    def upstream_time(self, tree: str) -> UpstreamTime | None:
+        """None where nobody looked yet."""
+
+    def set_upstream_time(self, tree: str, value: int, looked: int) -> UpstreamTime: ...
 
     def save_snapshot(self, snapshot: Snapshot) -> None: ...
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..core.errors import LockedError, MirrorError, RefusedError, VerificationError
 from ..core.snapshot import Snapshot, decode, encode
-from ..ports import RepositoryMemory, Validators
+from ..ports import RepositoryMemory, UpstreamTime, Validators
 from .files import storage_errors, write_atomically
 
 
@@ -93,6 +93,23 @@ class FileState:
         upstream = {name: fields._asdict() for name, fields in memory.items()}
         document = {"candidate": candidate, "upstream": upstream}
         write_atomically(path, json.dumps(document, indent=1).encode(), 0o600)
+
+    def upstream_time(self, tree: str) -> UpstreamTime | None:
+        try:
+            value, looked = self._time_file(tree).read_text().split()
+            return UpstreamTime(int(value), int(looked))
+        except (OSError, ValueError):
+            return None
+
+    def set_upstream_time(self, tree: str, value: int, looked: int) -> UpstreamTime:
+        path = self._time_file(tree)
+        with storage_errors(path):
+            path.parent.mkdir(exist_ok=True)
+        write_atomically(path, f"{value} {looked}\n".encode(), 0o600)
+        return UpstreamTime(value, looked)
+
+    def _time_file(self, tree: str) -> Path:
+        return self._state / "trees" / (tree.replace("/", "%") + ".time")
 
     def _snapshot_file(self, tree: str, snapshot_id: str) -> Path:
         return self._store / "snapshots" / tree / f"{snapshot_id}.json"

@@ -34,7 +34,7 @@ class MassChange:
 
 @dataclass(frozen=True)
 class Tree:
-    """One `[tree]` section. `name` is its path below a channel."""
+    """One `[tree]` section. `name` is its path below a channel; `max_age` 0 means never."""
 
     name: str
     type: str = "rpm-md"
@@ -50,6 +50,7 @@ class Tree:
     policy: str | None = None
     open: bool = False
     latest: str | None = None
+    max_age: int | None = None
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -97,6 +98,11 @@ def duration(text: str) -> int:
     if not match:
         raise ValueError("expected a number and one of s m h d w, such as 48h")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def _age(text: str) -> int:
+    """A duration; 0 for `never`: there is no age that counts."""
+    return 0 if text == "never" else duration(text)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -201,7 +207,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "gnupghome": _path,
     "passphrase_file": _path,
     "database": _database,
-    "max_age": duration,
+    "max_age": _age,
     "mass_change": _mass_change,
 }
 _TREE: Mapping[str, Callable[[str], object]] = {
@@ -218,6 +224,7 @@ _TREE: Mapping[str, Callable[[str], object]] = {
     "policy": _text,
     "open": _boolean,
     "latest": _text,
+    "max_age": _age,
 }
 
 

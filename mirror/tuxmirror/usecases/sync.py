@@ -11,15 +11,15 @@ import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..core import repomd as repomd_rules
+from ..core import guards
 from ..core import snapshot as snapshots
-from ..core import summary
 from ..core.config import Tree
-from ..core.errors import MirrorError, NetworkError, StorageError, VerificationError, gravest
-from ..core.snapshot import File, Repository, Snapshot
-from ..core.summary import Advisory
+from ..core.errors import MirrorError, NetworkError, gravest
+from ..core.snapshot import Repository, Snapshot
+from ..core.summary import Changes
 from ..ports import Keyring
-from . import fetch, metadata
+from . import fetch, freshness, metadata
+from .changes import since
 from .context import Mirror
 from .local import LocalDirectory, staging
 from .publish import publish
@@ -76,6 +76,8 @@ def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
 
 
 def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> None:
+    _check_supported(mirror, tree)
+    freshness.check(mirror, tree)
     current = _candidate(mirror, tree)
     snapshot = _refresh(mirror, tree, options, current, totals)
     if snapshot is None:
@@ -93,6 +95,12 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
             snapshot=snapshot.id,
             repositories=len(snapshot.repositories),
         )
+
+
+def _check_supported(mirror: Mirror, tree: Tree) -> None:
+    if tree.latest:
+        message = f"{tree.name}: 'latest' is not published by this version"
+        mirror.reporter.event("warning", tree=tree.name, message=message)
 
 
 def _candidate(mirror: Mirror, tree: Tree) -> Snapshot | None:
@@ -118,11 +126,16 @@ def _refresh(
             change = source.look(current, keyring)
             if change is None:
                 return current
+            changes = since(mirror, tree, current, change)
             if options.dry_run:
-                _report(mirror, tree, "plan", current, change)
+                _report(mirror, tree, "plan", changes, _to_fetch(mirror, change))
                 return None
+            if not options.allow_mass_change:
+                guards.check_mass_change(changes, mirror.config.mass_change)
             snapshot = _take(mirror, tree, source, change, current, keyring(), totals)
             if snapshot:
+                facts = {"snapshot": snapshot.id, "packages": snapshot.packages}
+                _report(mirror, tree, "snapshot", changes, {**facts, "bytes": snapshot.bytes})
                 return snapshot
     raise NetworkError(
         f"the source changed {_RESTARTS} times while it was read", way_out="try again later"
@@ -153,7 +166,6 @@ def _take(
         return None
     metadata.adopt(mirror, change.contents)
     snapshot = _snapshot(mirror, tree, change, current, keys)
-    _report(mirror, tree, "snapshot", current, change, snapshot)
     mirror.pool.flush()
     mirror.state.save_snapshot(snapshot)
     mirror.state.accept(tree.name, snapshot.id, source.accepted(change))
@@ -197,47 +209,12 @@ def _snapshot(
 
 
 def _report(
-    mirror: Mirror,
-    tree: Tree,
-    event: str,
-    current: Snapshot | None,
-    change: Change,
-    snapshot: Snapshot | None = None,
+    mirror: Mirror, tree: Tree, event: str, changes: Changes, facts: dict[str, object]
 ) -> None:
-    """What is new, compared with the last snapshot; speaks of changed repositories alone."""
-    old: list[File] = []
-    old_advisories: list[Advisory] = []
-    for name in change.fresh:
-        repository = current.repositories.get(name) if current else None
-        if repository:
-            files = snapshots.decode_files(mirror.pool.read(repository.files))
-            old += files
-            old_advisories += _advisories(mirror, tree, files)
-    new = [
-        File(package.location, package.sha256, package.size)
-        for content in change.contents.values()
-        for package in content.packages
-    ]
-    advisories = [a for content in change.contents.values() for a in content.advisories]
-    changes = summary.compare(old, new, old_advisories, advisories)
-    if snapshot:
-        facts = {"snapshot": snapshot.id, "packages": snapshot.packages, "bytes": snapshot.bytes}
-    else:
-        missing = mirror.pool.missing(file.sha256 for file in new)
-        sizes = {file.sha256: file.size for file in new if file.sha256 in missing}
-        facts = {"packages": len(sizes), "bytes": sum(sizes.values())}
     mirror.reporter.event(event, tree=tree.name, **facts, **changes.as_dict())
 
 
-def _advisories(mirror: Mirror, tree: Tree, files: Sequence[File]) -> list[Advisory]:
-    """Those of an earlier snapshot; none where its metadata cannot be read any more."""
-    by_path = {file.path: file for file in files}
-    try:
-        index = repomd_rules.parse(mirror.pool.read(by_path["repodata/repomd.xml"].sha256))
-        updateinfo = index.file("updateinfo")
-        if updateinfo is None:
-            return []
-        reader = mirror.metadata(mirror.state.incoming(tree.name))
-        return reader.advisories(mirror.pool.path(updateinfo.sha256), updateinfo.open_size)
-    except (KeyError, StorageError, VerificationError):
-        return []
+def _to_fetch(mirror: Mirror, change: Change) -> dict[str, object]:
+    sizes = {p.sha256: p.size for content in change.contents.values() for p in content.packages}
+    missing = mirror.pool.missing(sizes)
+    return {"packages": len(missing), "bytes": sum(sizes[sha] for sha in missing)}
