@@ -10,6 +10,8 @@ import pytest
 from tests.support.mirror import OS_DIR, TREE, MirrorSite, difference, fingerprint, sha256
 from tests.support.rpms import RpmSpec
 
+pytest_plugins = ("tests.support.mirror_fixtures",)
+
 HOUR = 3600
 DAY_ONE = 1_700_000_000.0
 

@@ -21,6 +21,8 @@ from tests.support.rpms import (
     tamper_payload,
 )
 
+pytest_plugins = ("tests.support.mirror_fixtures",)
+
 REPOSITORY = "BaseOS/x86_64"
 EVIL = RpmSpec("evil", size=3000)
 PAYLOAD_DIGEST_TAGS = {5092, 5093, 5097}
