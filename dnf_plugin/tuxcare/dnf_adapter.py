@@ -62,12 +62,12 @@ class RepositoryTrust:
         self._content_url = content_url
         self._key_path = paths.join(conf.key)
         self._fingerprint = conf.fingerprint
-        self._checker = None  # type: Any
-        self._urls = {}  # type: Dict[str, Tuple[str, ...]]
-        self._verdicts = {}  # type: Dict[Tuple[Any, ...], Optional[str]]
+        self._checker: Any = None
+        self._urls: Dict[str, Tuple[str, ...]] = {}
+        self._verdicts: Dict[Tuple[Any, ...], Optional[str]] = {}
 
     def __call__(self, package: Package, repositories: Sequence[str]) -> Optional[str]:
-        remote = package.ref  # type: Any
+        remote: Any = package.ref
         if remote.reponame == hawkey.CMDLINE_REPO_NAME:
             problem = self._signature_problem(package)
             return "is a local package and {}".format(problem) if problem else None
@@ -158,7 +158,7 @@ def to_change(base: dnf.Base, rules: Pins) -> Change:
 
 
 def _replacements(base: dnf.Base, arriving: Iterable[Package]) -> Dict[Any, Tuple[Package, ...]]:
-    found = {}  # type: Dict[Any, Tuple[Package, ...]]
+    found: Dict[Any, Tuple[Package, ...]] = {}
     for package in arriving:
         for old in base._goal.obsoleted_by_package(package.ref):
             found[old] = found.get(old, ()) + (package,)
@@ -223,6 +223,11 @@ def is_resolving(cli: Any) -> bool:
     return bool(cli.demands.resolving if filtering is None else filtering)
 
 
+def is_reinstall(cli: Any) -> bool:
+    """Whether the command is `reinstall`, for which what is installed does not count."""
+    return "reinstall" in getattr(getattr(cli, "command", None), "aliases", ())
+
+
 def command_specs(cli: Any) -> List[str]:
     """What the command line names to be installed or upgraded."""
     return _options(cli, "pkg_specs", "packages", "package", "install_spec")
@@ -236,7 +241,7 @@ def command_removals(cli: Any) -> List[str]:
 def _options(cli: Any, *names: str) -> List[str]:
     """Arguments of the command; commands and versions call them differently."""
     options = getattr(getattr(cli, "command", None), "opts", None)
-    found = []  # type: List[str]
+    found: List[str] = []
     for name in names:
         value = getattr(options, name, None) or []
         found += [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]

@@ -20,6 +20,7 @@ from tuxcare.dnf_adapter import (
     command_specs,
     every_package,
     installonly_packages,
+    is_reinstall,
     to_package,
 )
 from tuxcare.pins import Change, Leaving, Package, Pins, Violation
@@ -40,16 +41,16 @@ class SolverGuard:
             if package.name in rules.names or rules.pins_source(package.sourcerpm)
         ]
         self._installonly = set(installonly_packages(base, self._everything))
-        self._hidden = []  # type: List[Violation]
-        self._kept = []  # type: List[Package]
-        self._removals = []  # type: List[str]
+        self._hidden: List[Violation] = []
+        self._kept: List[Package] = []
+        self._removals: List[str] = []
 
     def apply(self, cli: Any) -> None:
         """Raises dnf.exceptions.Error where the command line asks for what is forbidden."""
         self._removals = command_removals(cli)
         self._hide()
         self._protect()
-        asked = self._asked_for(command_specs(cli))
+        asked = self._asked_for(command_specs(cli), is_reinstall(cli))
         if asked:
             raise dnf.exceptions.Error(self._explain(asked))
         self._base._ds_callback = _WatchingCallback(self._base._ds_callback, self)
@@ -71,14 +72,14 @@ class SolverGuard:
             "tuxcare: FIPS pins (%s) hide %d packages", self._rules.mode, len(self._hidden)
         )
 
-    def _obsoleters(self, available: Any) -> List[Violation]:
+    def _obsoleters(self, query: Any) -> List[Violation]:
         kept = [package for package in self._pinned if self._rules.satisfied_by(package)]
         if not kept:
             return []
-        query = self._everything.filter(pkg=[package.ref for package in kept])
+        staying = self._everything.filter(pkg=[package.ref for package in kept])
         suspects = [
             package
-            for package in map(to_package, available.filter(obsoletes=query))
+            for package in map(to_package, query.filter(obsoletes=staying))
             if self._rules.pin_of(package) is None
         ]
         return [
@@ -99,10 +100,10 @@ class SolverGuard:
             kept = [package.ref for package in self._kept]
             self._base._goal.add_protected(self._everything.filter(pkg=kept))
 
-    def _asked_for(self, specs: Sequence[str]) -> List[Violation]:
+    def _asked_for(self, specs: Sequence[str], anew: bool) -> List[Violation]:
         """The hidden builds that the command line names and nothing in sight offers.
 
-        dnf would only say that nothing matches.
+        dnf would only say that nothing matches. With `anew` what is installed is no offer.
         """
         if not specs or not self._hidden:
             return []
@@ -111,7 +112,8 @@ class SolverGuard:
         for spec in specs:
             subject = dnf.subject.Subject(spec)
             matching = subject.get_best_query(self._base.sack, query=hidden, with_provides=False)
-            if matching and not subject.get_best_query(self._base.sack):
+            offered = subject.get_best_query(self._base.sack)
+            if matching and not (offered.available() if anew else offered):
                 asked.update(matching)
         return [violation for violation in self._hidden if violation.package.ref in asked]
 
@@ -156,7 +158,7 @@ class SolverGuard:
         words = set(text.replace(",", " ").split())
         local = self._everything.filter(reponame=hawkey.CMDLINE_REPO_NAME)
         candidates = [self._rules.check_arriving(to_package(package)) for package in local]
-        violations = [found for found in candidates if found]
+        violations = [found for found in candidates if found] + self._obsoleters(local)
         violations += [found for found in self._hidden if str(found.package) in words]
         if not violations:
             violations = self._losses(words)

@@ -40,7 +40,7 @@ def surplus(
 
 
 def _by_name(packages: Iterable[Package]) -> Dict[str, List[Package]]:
-    found = defaultdict(list)  # type: Dict[str, List[Package]]
+    found: Dict[str, List[Package]] = defaultdict(list)
     for package in packages:
         found["{}.{}".format(package.name, package.arch)].append(package)
     return found

@@ -180,7 +180,7 @@ def _check_pin(section: "_Section", pin: Pin) -> None:
 
 def _check_unique(pins: Sequence[Pin]) -> None:
     """Every source and every binary belongs to one pin; an arch of its own does not help."""
-    owners = {}  # type: Dict[str, Pin]
+    owners: Dict[str, Pin] = {}
     for pin in pins:
         for key in ["source " + pin.source] + [binary.name for binary in pin.binaries]:
             other = owners.setdefault(key, pin)
@@ -304,7 +304,7 @@ class _Section:
     def _several(
         self, key: str, texts: Sequence[str], parse_value: Callable[[str], T]
     ) -> Tuple[T, ...]:
-        values = []  # type: List[T]
+        values: List[T] = []
         for text in texts:
             try:
                 value = parse_value(text)

@@ -15,7 +15,7 @@ only validated builds are kept, and an older validated generation may leave whil
 otherwise the kernels that must stay would fill up every slot.
 """
 
-from typing import Callable, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
 
 from tuxcare.host import MODE_PATCHED, MODE_STRICT
 from tuxcare.manifest import Binary, Manifest, Pin
@@ -98,8 +98,8 @@ class Pins:
         self.mode = mode
         self._trust = trust
         self._patched_repositories = patched_repositories
-        self._by_source = {pin.source: pin for pin in pins}  # type: Dict[str, Pin]
-        self._binaries = {}  # type: Dict[str, Tuple[Pin, Binary]]
+        self._by_source: Dict[str, Pin] = {pin.source: pin for pin in pins}
+        self._binaries: Dict[str, Tuple[Pin, Binary]] = {}
         for pin in pins:
             for binary in pin.binaries:
                 self._binaries[binary.name] = (pin, binary)

@@ -6,7 +6,7 @@ a signature, one made with SHA-1, and one by a revoked key: those are refused he
 """
 
 import os
-from typing import Optional, Sequence
+from typing import Dict, Optional, Sequence, Tuple
 
 import rpm
 
@@ -24,7 +24,8 @@ class KeyChecker:
         """`fingerprint` is bare upper-case hex. Nothing is read before the first check."""
         self._key_path = key_path
         self._fingerprint = fingerprint
-        self._transaction_set = None  # type: Optional[rpm.TransactionSet]
+        self._transaction_set: Optional[rpm.TransactionSet] = None
+        self._known: Dict[Tuple[object, ...], Optional[str]] = {}
 
     def problem(self, path: str, nevra: Optional[Sequence[object]] = None) -> Optional[str]:
         """Why the file is not one signed by the key; None if it is.
@@ -33,17 +34,34 @@ class KeyChecker:
         package's: metadata may claim anything.
         """
         try:
-            if self._transaction_set is None:
-                self._transaction_set = self._isolated_transaction_set()
-            header = self._read_header(path)
-            return _signature_problem(header) or _identity_problem(header, nevra)
+            stat = os.stat(path)
+            file = (
+                path,
+                stat.st_dev,
+                stat.st_ino,
+                stat.st_size,
+                stat.st_mtime_ns,
+                stat.st_ctime_ns,
+            )
+            if file not in self._known:
+                self._known[file] = self._check(path, nevra)
+            return self._known[file]
         except rpm.error as error:
-            return "not signed by {}: {}".format(self._short(), error)
+            return "not signed by key {} ({})".format(self._fingerprint[-16:], error)
         except (ValueError, OSError) as error:
             return "its signature cannot be checked: {}".format(error)
 
-    def _short(self) -> str:
-        return "key {}".format(self._fingerprint[-16:])
+    def _check(self, path: str, nevra: Optional[Sequence[object]]) -> Optional[str]:
+        if self._transaction_set is None:
+            self._transaction_set = self._isolated_transaction_set()
+        # rpm would warn on the terminal of every key it does not know. NOTICE is its default, and
+        # what dnf goes back to.
+        rpm.setVerbosity(rpm.RPMLOG_CRIT)
+        try:
+            header = self._read_header(path)
+        finally:
+            rpm.setVerbosity(rpm.RPMLOG_NOTICE)
+        return _signature_problem(header) or _identity_problem(header, nevra)
 
     def _isolated_transaction_set(self) -> "rpm.TransactionSet":
         """One that knows our key alone, whatever the rpm database has imported."""

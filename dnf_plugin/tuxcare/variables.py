@@ -29,7 +29,7 @@ class Injected(NamedTuple):
 
 def inject(substitutions: MutableMapping[str, str], roots: Iterable[HostPaths]) -> Injected:
     """Sets what can be set in dnf's substitutions; the first root that knows a value counts."""
-    problems = []  # type: List[str]
+    problems: List[str] = []
     places = list(roots)
     token = _first(host.read_token, places, problems)
     if token is not None:

@@ -16,14 +16,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import catalogue as cat
 from .httpd import Httpd
 from .keys import Keys
-from .repodata import Extras, Group, make_repository
+from .repodata import Advisory, Extras, Group, make_repository
 from .rpms import RpmSpec, build_rpms
 from .upstream import TUXCARE_VENDOR
 
@@ -54,14 +54,19 @@ NETTLE = _tuxcare(cat.NETTLE, "3.8", "3.el9_2.tuxcare.1")
 LIBGCRYPT = _tuxcare(cat.LIBGCRYPT, "1.10.0", "10.el9_2.tuxcare.3")
 LIBKCAPI = _community(cat.LIBKCAPI, "1.3.1", "3.el9")
 
+# What removes, repairs and updates the plugin; here only its name counts.
+OWN = RpmSpec("tuxcare-release", "1.0", "1.el9", arch="noarch", vendor=TUXCARE_VENDOR)
 FIPS = [*KERNEL_5, *KERNEL_6, *OPENSSL, *NSS, *GNUTLS, *NETTLE, *LIBGCRYPT]
 PATCHED_KERNELS = [
     _tuxcare(cat.KERNEL, "5.14.0", f"284.{1100 + number}.el9_2.tuxcare.{6 + number}")
     for number in (1, 2, 3)
 ]
+OPENSSL_2 = _tuxcare(cat.OPENSSL, "3.0.7", "20.el9_2.tuxcare.2")
+MORE_KERNELS = [_community(cat.KERNEL, "5.14.0", f"284.{number}.1.el9_2") for number in (25, 28)]
 ESU = [
     *PATCHED_KERNELS[0],
-    *_tuxcare(cat.OPENSSL, "3.0.7", "20.el9_2.tuxcare.2"),
+    *OPENSSL_2,
+    OWN,
     *_tuxcare(cat.HTTPD, "2.4.53", "11.el9_2.6.tuxcare.els1"),
 ]
 
@@ -102,6 +107,11 @@ PUSHERS = [
 ]  # fmt: skip
 GROUPS = (Group("crypto", "Crypto Tools", ("gnutls-utils", "vim-enhanced")),)
 
+ADVISORIES = (
+    Advisory("ALSA-2024:0001", "openssl", tuple(s for s in NEW if s.name.startswith("openssl"))),
+    Advisory("ALSA-2024:0002", "curl", tuple(s for s in NEW if "curl" in s.name)),
+)
+
 LOOK_ALIKE = [spec.but(vendor="Somebody") for spec in [*OPENSSL, *KERNEL_6] if spec.arch != "i686"]
 LOCAL = {
     "newer": [spec for spec in NEW if spec.name == "openssl-libs"],
@@ -137,7 +147,7 @@ def _state(builds: Iterable[RpmSpec], extra: Iterable[RpmSpec] = ()) -> list[Rpm
     """A host's packages: the base set at these builds, everything else as it came out."""
     wanted = [spec for spec in builds if spec.name in BASE_NAMES and spec.arch == "x86_64"]
     others = [spec for spec in OLD if spec.name in OTHER_NAMES and spec.arch != "i686"]
-    return [*cat.base_specs(RELEASE, "x86_64"), *wanted, *others, *extra]
+    return [*cat.base_specs(RELEASE, "x86_64"), OWN, *wanted, *others, *extra]
 
 
 def _kernels(specs: Iterable[RpmSpec]) -> list[RpmSpec]:
@@ -149,18 +159,31 @@ def _kernels(specs: Iterable[RpmSpec]) -> list[RpmSpec]:
 
 
 VALIDATED = [*KERNEL_6, *OPENSSL, *NSS, *GNUTLS, *NETTLE, *LIBGCRYPT]
+
+
+def _named(specs: Iterable[RpmSpec], *wanted: str, arch: str = "x86_64") -> list[RpmSpec]:
+    return [spec for spec in specs if spec.name in wanted and spec.arch == arch]
+
+
+_OTHERS_VALIDATED = [*NSS, *GNUTLS, *NETTLE, *LIBGCRYPT]
 STATES = {
     "validated": _state(VALIDATED),
     "old": _state(OLD),
     "newer": _state(NEW),
-    "generation-5": _state([*KERNEL_5, *OPENSSL, *NSS, *GNUTLS, *NETTLE, *LIBGCRYPT]),
+    "patched": _state([*PATCHED_KERNELS[0], *OPENSSL_2, *_OTHERS_VALIDATED], _kernels(KERNEL_6)),
+    "generation-5": _state([*KERNEL_5, *OPENSSL, *_OTHERS_VALIDATED]),
     # As many kernels as installonly_limit allows, the validated one the oldest.
     "full": _state(VALIDATED, [*_kernels(PATCHED_KERNELS[0]), *_kernels(PATCHED_KERNELS[1])]),
     "two-generations": _state([*KERNEL_5, *VALIDATED], _kernels(PATCHED_KERNELS[0])),
+    "three-community": _state(NEW, [k for build in MORE_KERNELS for k in _kernels(build)]),
     "tools": _state(
         VALIDATED,
-        [s for s in NSS if s.name == "nss-tools"]
-        + [s for s in OPENSSL if s.name in ("openssl-devel", "openssl-libs") and s.arch == "i686"],
+        [
+            *_named(NSS, "nss-tools"),
+            *_named(OPENSSL, "openssl-devel"),
+            *_named(OPENSSL, "openssl-libs", arch="i686"),
+            *_named(KERNEL_6, "kernel-headers", "bpftool"),
+        ],
     ),
 }
 
@@ -211,7 +234,8 @@ class PinLab:
         baseos = alma / "BaseOS" / "x86_64" / "os"
         build_rpms([*cat.base_specs(RELEASE, "x86_64"), *OLD, *NEW, *PUSHERS], baseos,
                    keys.almalinux)  # fmt: skip
-        make_repository(baseos, keys.almalinux, Extras(groups=list(GROUPS)))
+        extras = Extras(groups=list(GROUPS), advisories=list(ADVISORIES))
+        make_repository(baseos, keys.almalinux, extras)
         tuxcare = self.public / "tuxcare" / RELEASE / TOKEN
         for name, specs in (("fips", FIPS), ("esu", ESU)):
             build_rpms(specs, tuxcare / name / "x86_64", keys.tuxcare)
@@ -223,7 +247,11 @@ class PinLab:
         for name, specs in LOCAL.items():
             build_rpms(specs, self.local / name, keys.stranger)
         build_rpms([s for s in OPENSSL if s.arch == "x86_64"], self.local / "genuine", keys.tuxcare)
-        build_rpms([s for s in ESU if s.arch == "x86_64"], self.local / "patched", keys.tuxcare)
+        make_repository(self.local / "genuine", keys.tuxcare)
+        build_rpms(
+            [s for s in OPENSSL_2 if s.arch == "x86_64"], self.local / "patched", keys.tuxcare
+        )
+        build_rpms(_named(OPENSSL, "openssl-libs", "openssl"), self.local / "alike", keys.stranger)
         for kernels in PATCHED_KERNELS[1:]:
             build_rpms(_kernels(kernels), self.local / "kernels", keys.tuxcare)
 
@@ -328,6 +356,20 @@ class PinHost:
     def set_mode(self, mode: str, release: str = RELEASE) -> None:
         self.write("etc/tuxcare/fips.conf", f"[fips]\nmode = {mode}\nrelease = {release}\n")
 
+    def _expand(self, arguments: Iterable[str]) -> Iterator[str]:
+        """Fills in {lab} and {url}; a pattern of local files becomes their names."""
+        for argument in arguments:
+            text = argument.format(lab=self.lab.directory, url=self.lab.content_url, token=TOKEN)
+            if text.startswith("/") and "*" in text:
+                folder, pattern = text.rsplit("/", 1)
+                yield from sorted(map(str, Path(folder).glob(pattern)))
+            else:
+                yield text
+
+    def cached_packages(self) -> list[str]:
+        """RPMs that dnf has downloaded for this root."""
+        return sorted(path.name for path in (self.root / "var/cache/dnf").rglob("*.rpm"))
+
     def installed(self) -> frozenset[str]:
         query = "%{NAME}-%|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}.%{ARCH}\\n"
         lines = self.lab.rpm(self.root, "-qa", "--qf", query).split()
@@ -342,6 +384,7 @@ class PinHost:
     ) -> Outcome:
         """`dnf ARGUMENTS` on this root; `prefix` is what runs dnf (an interpreter, a user)."""
         before = self.installed()
+        arguments = tuple(self._expand(arguments))
         done = subprocess.run(
             [
                 *prefix, "dnf", f"--config={self.lab.directory}/etc/dnf.conf",
