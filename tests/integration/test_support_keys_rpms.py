@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -103,6 +104,18 @@ def test_signature_verifies_with_its_key_only(tmp_path, keys, algorithm, subkey)
     assert (key.signing_fingerprint != key.fingerprint) == subkey
     status, output = Rpm(tmp_path / "other", keys.stranger).check(path)
     assert (status, "NOKEY" in output) == (1, True)
+
+
+@pytest.mark.parametrize("length", [86, 87])
+def test_key_works_where_the_path_is_too_long_for_an_agent(length):
+    with tempfile.TemporaryDirectory(prefix="tuxcare-") as short:
+        directory = Path(short, "x" * (length - len(short) - len("//long.gnupg")))
+        key = SigningKey.create(directory, "Long", algorithm="ed25519")
+        assert (key.homedir.parent == directory) == (length == 86)
+        assert key.sign_detached(key.public).exists()
+        homedir = key.homedir
+        del key
+        assert homedir.exists() == (length == 86)
 
 
 def test_sha1_signature_can_be_made(tmp_path, rpm, keys):

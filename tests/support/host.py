@@ -55,7 +55,7 @@ ENVIRONMENT = {
 
 _SETUP = r"""
 set -eu
-top=$1
+top=/tmp # of this namespace: no folder of the machine's is needed
 mount -t tmpfs -o size=1g,mode=755 upper "$top"
 mkdir "$top/upper" "$top/work" "$top/root"
 mount -t overlay root -o "lowerdir=/,upperdir=$top/upper,workdir=$top/work" "$top/root"
@@ -73,7 +73,7 @@ rm -rf usr/lib/python3/dist-packages/dnf-plugins/* etc/dnf/plugins/* etc/dnf/ali
     var/lib/rpm var/lib/dnf var/cache/dnf var/log/dnf* var/log/hawkey.log
 mkdir -p var/lib/rpm var/lib/dnf etc/yum.repos.d etc/pki/rpm-gpg
 ip link set lo up 2>/dev/null || true
-hostname "$2"
+hostname "$1"
 mkdir .old
 pivot_root . .old
 umount -l /.old
@@ -98,7 +98,6 @@ class Host:
 
     Attributes:
         pid: PID 1 of the host, as this machine numbers it.
-        folder: its mount point; empty out here.
     """
 
     def __init__(
@@ -119,11 +118,10 @@ class Host:
         self._servers: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Host:
-        self.folder = Path(tempfile.mkdtemp(prefix="tuxcare-host-"))
         namespaces = ["-m", "-p", "-f", "-u", *(["-n"] if self._own_network else [])]
         command = ["unshare", *namespaces, "--kill-child", "--propagation", "private"]
         self._process = subprocess.Popen(
-            [*command, "bash", "-c", _SETUP, "_", str(self.folder), self.name],
+            [*command, "bash", "-c", _SETUP, "_", self.name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**ENVIRONMENT, MARK: os.environ.get(MARK, "")},
@@ -146,7 +144,6 @@ class Host:
             server.wait(timeout=60)
         if self._process.stdout:
             self._process.stdout.close()
-        self.folder.rmdir()
 
     def run(
         self,

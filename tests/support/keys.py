@@ -4,7 +4,7 @@ A key owns these files:
 
     <directory>/<slug>.asc          public key, ASCII-armoured, as a distribution ships it
     <homedir>/                      GNUPGHOME, 0700: <directory>/<slug>.gnupg, or a folder of its
-                                    own in /tmp where that path is too long for an agent's socket
+                                    own in /tmp, gone with the key, where that path is too long
     <homedir>/secret.asc            secret key without a passphrase, for in-process signing
 
 No agent outlives a call: gpg starts one when it needs a secret key, and every call here that does
@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,8 +26,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-# sun_path holds 108 bytes; the longest socket is S.gpg-agent.browser.
-LONGEST_HOMEDIR = 107 - len("/S.gpg-agent.browser")
+# The longest socket is S.gpg-agent.browser; gpg-agent refuses its path from 107 bytes on.
+LONGEST_HOMEDIR = 106 - len("/S.gpg-agent.browser")
 ALGORITHMS = ("rsa2048", "rsa4096", "ed25519")
 
 
@@ -88,7 +89,10 @@ class SigningKey:
         public = directory / f"{slug}.asc"
         public.write_bytes(_gpg(homedir, "--armor", "--export", primary))
         signing = _fingerprints(homedir)[-1]
-        return cls(name, primary, signing, homedir, public, created)
+        key = cls(name, primary, signing, homedir, public, created)
+        if homedir.parent != directory:
+            weakref.finalize(key, shutil.rmtree, homedir, ignore_errors=True)
+        return key
 
     def sign_detached(self, path: Path, digest: str = "SHA256") -> Path:
         """Write `<path>.asc`, an armoured detached signature over the file at `path`."""
