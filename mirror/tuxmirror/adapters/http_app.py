@@ -209,7 +209,7 @@ def _register_errors(app: Flask, log: Callable[[str], None]) -> None:
 
     @app.errorhandler(StorageError)
     def unavailable(error: StorageError) -> Response:
-        log(f"error: {redact(error.message)}")
+        log(f"error: {redact(error.message)} {error.path or ''}".rstrip())
         return _error(503, "unavailable", "try again in a moment", Retry_After="10")
 
     @app.errorhandler(HTTPException)

@@ -116,6 +116,7 @@ class Registration:
             refuse_unless_usable(licence, now, facts.release)
             known, host = self._take_seat(unit, licence, facts, now)
             token = self._issue(unit, host, None, now)
+            # Before the commit: a seat that nobody can account for is worse than a line too many.
             self._audit.record(
                 "registered_again" if known else "registered",
                 licence=licence.public_id,
