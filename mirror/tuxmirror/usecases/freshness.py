@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from ..core import guards
 from ..core.config import Tree
 from ..core.errors import MirrorError
-from ..ports import DocumentRequest
+from ..ports import DocumentRequest, UpstreamTime
 from .context import Mirror
 
 _MAX_TIME_BYTES = 64
@@ -28,7 +28,7 @@ def check(mirror: Mirror, tree: Tree) -> None:
         return
     now = int(mirror.clock())
     known = mirror.state.upstream_time(tree.name)
-    if known is None or now - known.looked >= max_age // _LOOKS_PER_MAX_AGE:
+    if known is None or _due(known, now, max_age):
         seen = _ask(mirror, tree)
         value = max(seen or 0, known.value if known else 0)
         known = mirror.state.set_upstream_time(tree.name, value, now)
@@ -37,6 +37,11 @@ def check(mirror: Mirror, tree: Tree) -> None:
     warning = guards.check_age(known.value, now, max_age)
     if warning:
         mirror.reporter.event("warning", tree=tree.name, message=f"{tree.name}: {warning}")
+
+
+def _due(known: UpstreamTime, now: int, max_age: int) -> bool:
+    """Long ago, or what was seen then would be held against upstream now."""
+    return now - known.looked >= max_age // _LOOKS_PER_MAX_AGE or now - known.value > max_age
 
 
 def _ask(mirror: Mirror, tree: Tree) -> int | None:
