@@ -4,15 +4,26 @@ It holds no programs: only files that tuxctl reads and changes. For real dnf the
 tests.support.host.
 """
 
+import contextlib
+import io
 import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from tests.support import CHECKOUT
+from tuxctl import cli
+from tuxctl.system import System
 
 KEY_FILE = "etc/pki/rpm-gpg/RPM-GPG-KEY-TuxCare"
+TOKEN = "etc/tuxcare/token"
+FIPS_CONF = "etc/tuxcare/fips.conf"
+BASEOS = "etc/yum.repos.d/almalinux-baseos.repo"
+OWN = "etc/yum.repos.d/tuxcare.repo"
+RELEASEVER = "etc/dnf/vars/tuxcare_releasever"
 
 # AlmaLinux ships a file a repository on 9 and several sections a file on 8.
 SECTION = """\
@@ -113,6 +124,16 @@ class ClientRoot:
     def mode(self, name):
         return stat.S_IMODE(self.path(name).lstat().st_mode)
 
+    def rpm_keys(self):
+        """The short ids of the keys that rpm has imported."""
+        done = subprocess.run(
+            ["rpm", "--root", str(self.directory), "-q", "gpg-pubkey", "--qf", "%{VERSION}\n"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        return done.stdout.decode().split() if done.returncode == 0 else []
+
     def snapshot(self):
         """All but rpm's database: path -> (permissions, link target or bytes and mtime)."""
         found = {}
@@ -128,3 +149,35 @@ class ClientRoot:
                 content = (path.read_bytes(), status.st_mtime_ns)
             found[str(name)] = (stat.S_IMODE(status.st_mode), content)
         return found
+
+
+class Outcome(NamedTuple):
+    """How a run of tuxctl ended, and all it said."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Tuxctl:
+    """Runs tuxctl in this process on a ClientRoot. `system_at`: another door to the machine."""
+
+    def __init__(self, root):
+        self.root = root
+        self.system_at = System
+
+    def __call__(self, *arguments, stdin=b""):
+        out, err = io.StringIO(), io.StringIO()
+        source = io.TextIOWrapper(io.BytesIO(stdin))
+        before, sys.stdin = sys.stdin, source
+        try:
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                status = cli.main(["--root", str(self.root.directory), *arguments], self._system)
+        except SystemExit as leaving:  # argparse
+            status = leaving.code
+        finally:
+            sys.stdin = before
+        return Outcome(status, out.getvalue(), err.getvalue())
+
+    def _system(self, root):
+        return self.system_at(root)

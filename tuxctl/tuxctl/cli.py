@@ -1,10 +1,11 @@
 """The command line: parses, calls one command, turns its outcome into an exit status."""
 
 import argparse
+import contextlib
 import signal
 import sys
 import traceback
-from typing import Any, Callable, List, NoReturn, Optional
+from typing import Any, Callable, Iterator, List, NoReturn, Optional
 
 from tuxcare.errors import TuxcareError, UsageError
 from tuxcare.host import MODE_PATCHED, MODE_STRICT, normalize_url
@@ -46,31 +47,36 @@ def main(argv: Optional[List[str]] = None, system_at: Callable[[str], System] = 
     """
     arguments = _parser().parse_args(argv)
     console = Console(sys.stdout, sys.stderr)
-    _end_by_exception(signal.SIGTERM, signal.SIGHUP)
-    try:
-        command = _command(arguments)
-        command(Context(system_at(arguments.root), console))
-    except TuxcareError as error:
-        console.error(error)
-        return error.exit_status
-    except KeyboardInterrupt:
-        console.note("tuxctl: interrupted; what this run had changed was put back")
-        return _INTERRUPTED
-    except Exception:  # noqa: BLE001  # the last door: everything else is a bug
-        console.note(licence.mask(traceback.format_exc()))
-        console.note("tuxctl: this is a bug; please report it with the lines above")
-        return _UNEXPECTED
+    with _ending_by_exception(signal.SIGTERM, signal.SIGHUP):
+        try:
+            command = _command(arguments)
+            command(Context(system_at(arguments.root), console))
+        except TuxcareError as error:
+            console.error(error)
+            return error.exit_status
+        except KeyboardInterrupt:
+            console.note("tuxctl: interrupted; what this run had changed was put back")
+            return _INTERRUPTED
+        except Exception:  # noqa: BLE001  # the last door: everything else is a bug
+            console.note(licence.mask(traceback.format_exc()))
+            console.note("tuxctl: this is a bug; please report it with the lines above")
+            return _UNEXPECTED
     return 0
 
 
-def _end_by_exception(*signals: int) -> None:
+@contextlib.contextmanager
+def _ending_by_exception(*signals: int) -> Iterator[None]:
     """Being told to end undoes the run, as Ctrl-C does."""
 
     def interrupt(_number: int, _frame: Any) -> None:
         raise KeyboardInterrupt
 
-    for number in signals:
-        signal.signal(number, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in signals}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 # -- arguments -----------------------------------------------------------------------------------

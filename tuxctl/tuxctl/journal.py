@@ -60,7 +60,8 @@ class Change(NamedTuple):
     """A change of one file; None stands for no file. `path` is as on the host, without root.
 
     `directories`: those that had to be made for it, outermost first. `rebased`: the original
-    with what people edited between our runs; None where nobody did.
+    with what people edited between our runs; None where nobody did. `stands`: it is not undone
+    when its run fails.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Change(NamedTuple):
     after: Optional[State]
     directories: List[str]
     rebased: Optional[State] = None
+    stands: bool = False
 
 
 class Action(NamedTuple):
@@ -137,18 +139,15 @@ class Journal:
     # -- changing ----------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def run(self, command: str, keep: Callable[[], List[str]] = list) -> Iterator["Run"]:
-        """A run: all of its changes, or none if its body raises.
-
-        `keep` is asked on failure for the files (real paths) whose change stands all the same.
-        """
+    def run(self, command: str) -> Iterator["Run"]:
+        """A run: all of its changes, or none if its body raises."""
         document = self._load()
         self._prepare()
         self._save(document._replace(run=command, changes=[], run_actions=[]))
         try:
             yield Run(self)
         except BaseException:
-            self._roll_back([self._paths.inside(path) for path in keep()])
+            self._roll_back()
             raise
         self._finish()
 
@@ -156,7 +155,7 @@ class Journal:
         """Undo a run that was cut off; its command, None where there was none."""
         document = self._load()
         if document.run is not None:
-            self._roll_back([])
+            self._roll_back()
         elif not document.files and not document.actions:
             self._dispose()
         return document.run
@@ -222,6 +221,9 @@ class Journal:
         Returns what was left alone, a sentence each. Stops at the first file that cannot be
         written, with StorageError; running it again goes on.
         """
+        if self.is_empty():
+            self._dispose()
+            return []
         notes: List[str] = []
         wanted = None if only is None else {self._paths.inside(path) for path in only}
         if wanted is None:
@@ -245,11 +247,11 @@ class Journal:
         document = self._load()
         self._save(document._replace(actions=[]))
 
-    def _roll_back(self, keep: List[str]) -> None:
+    def _roll_back(self) -> None:
         document = self._load()
         for action in reversed(document.run_actions):
             self._undoers[action.kind](action.detail)
-        kept = [change for change in document.changes if change.path in keep]
+        kept = [change for change in document.changes if change.stands and self.intact(change)]
         troubles: List[str] = []
         for change in reversed(document.changes):
             if change in kept:
@@ -424,12 +426,20 @@ class Run:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
-    def put(self, path: str, data: Optional[bytes], kind: str, mode: int = 0o644) -> bool:
+    def put(
+        self,
+        path: str,
+        data: Optional[bytes],
+        kind: str,
+        mode: int = 0o644,
+        stands: bool = False,
+    ) -> bool:
         """Bring a file (real path) to `data`, None to remove it; whether that changed anything.
 
-        An existing file keeps its mode, unless it is a secret; a new one gets `mode`.
+        An existing file keeps its mode, unless it is a secret; a new one gets `mode`. `stands`:
+        the change is not undone if the run fails later.
         """
-        change = self._journal.capture(path, kind, data, mode)
+        change = self._journal.capture(path, kind, data, mode)._replace(stands=stands)
         if change.before and change.after:
             if change.before._replace(mtime_ns=None) == change.after:
                 return False
@@ -474,7 +484,7 @@ def _merged(files: Mapping[str, Change], changes: List[Change]) -> Dict[str, Cha
             change = change._replace(
                 before=change.rebased or earlier.before, directories=earlier.directories
             )
-        change = change._replace(rebased=None)
+        change = change._replace(rebased=None, stands=False)
         unchanged = (
             change.before
             and change.after
@@ -496,6 +506,7 @@ def _to_json(document: Document) -> Dict[str, Any]:
             "after": value.after._asdict() if value.after else None,
             "directories": value.directories,
             "rebased": value.rebased._asdict() if value.rebased else None,
+            "stands": value.stands,
         }
 
     def actions(values: List[Action]) -> List[Dict[str, Any]]:
@@ -523,6 +534,7 @@ def _from_json(value: Mapping[str, Any]) -> Document:
             state(item["after"]),
             list(item["directories"]),
             state(item["rebased"]),
+            item["stands"],
         )
 
     def actions(items: List[Mapping[str, Any]]) -> List[Action]:

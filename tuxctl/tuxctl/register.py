@@ -84,7 +84,7 @@ class _Registering:
                 "To force re-registration, please run the script with --force",
             )
         try:
-            with context.journal.run("register", keep=self._rotated) as run:
+            with context.journal.run("register") as run:
                 self._change(run)
         except BaseException:
             self._give_back()
@@ -174,11 +174,12 @@ class _Registering:
         registration = self._registration
         if registration is None:
             return "kept"
-        run.put(self._paths.registration, self._document(registration), OWNED)
+        stands = self._replaces_own_token()
+        run.put(self._paths.registration, self._document(registration), OWNED, stands=stands)
         token = (registration.token + "\n").encode()
-        run.put(self._paths.token, token, SECRET, 0o600)
+        run.put(self._paths.token, token, SECRET, 0o600, stands)
         if self._conf.compat_vars:
-            run.put(self._paths.token_var, token, SECRET, 0o600)
+            run.put(self._paths.token_var, token, SECRET, 0o600, stands)
         if self._context.system.read(self._paths.releasever_var) is None:
             run.put(self._paths.releasever_var, (self._facts.followed + "\n").encode(), EDITED)
         return "stored in {}".format(self._paths.inside(self._paths.token))
@@ -255,17 +256,12 @@ class _Registering:
 
     # -- when a step fails -------------------------------------------------------------------
 
-    def _rotated(self) -> List[str]:
-        """Files that a failed run leaves changed: the token, where it replaced the host's own.
-
-        Registering again with the same key takes the old token out of service soon; putting it
-        back would lock the host out.
-        """
-        if not self._replaces_own_token():
-            return []
-        return [self._paths.token, self._paths.token_var, self._paths.registration]
-
     def _replaces_own_token(self) -> bool:
+        """Whether the host has a new token for the key that it was registered with.
+
+        The service takes the old token out of service soon: a failed run must not put it back,
+        or it would lock the host out.
+        """
         known = self._existing.get("key_id") if self._existing else None
         return bool(self._registration and self._order.key and known == _key_id(self._order.key))
 

@@ -282,18 +282,22 @@ def _pause(attempt: int, retry_after: Optional[str]) -> float:
 
 
 def _root_cause(error: BaseException) -> str:
-    """The innermost reason, without addresses of Python objects."""
-    cause: BaseException = error
-    while True:
-        inner = getattr(cause, "reason", None) or next(
-            (item for item in cause.args if isinstance(item, BaseException)), None
-        )
-        if not isinstance(inner, BaseException):
-            break
-        cause = inner
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return re.sub(r"<[^>]*>:? ?", "", str(cause)) or type(cause).__name__
+    """What the operating system or the TLS library said, else the innermost words."""
+    innermost = error
+    seen: List[BaseException] = []
+    todo: List[Any] = [error]
+    while todo:
+        cause = todo.pop(0)
+        if not isinstance(cause, BaseException) or cause in seen:
+            continue
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        innermost = cause
+        seen.append(cause)
+        todo += [getattr(cause, "reason", None), cause.__cause__, cause.__context__]
+        todo += list(cause.args)
+    # Some name the address of a Python object.
+    return re.sub(r"<[^>]*>:? ?", "", str(innermost)) or type(innermost).__name__
 
 
 def _clean(text: str, secret: str) -> str:

@@ -1,0 +1,130 @@
+"""status, validate and releasever."""
+
+import json
+
+import pytest
+
+from tests.integration.conftest import LICENCE
+from tests.support.client_root import BASEOS, OWN, RELEASEVER, TOKEN
+from tuxctl.system import System
+
+# -- questions -------------------------------------------------------------------------------------
+
+
+def test_validate_masks_the_token(register, tuxctl, client_root):
+    register()
+    token = client_root.read(TOKEN).strip()
+    for command in (["validate"], ["-v"]):
+        assert tuxctl(*command).out == "********" + token[-4:] + "\n"
+    assert tuxctl("validate", "--show-token").out == token + "\n"
+
+
+def test_status_of_a_host_that_is_not_registered(tuxctl):
+    done = tuxctl("status", "--json")
+    assert done.status == 0
+    document = json.loads(done.out)
+    assert document["registered"] is False
+    assert document["release"] == {"installed": "9.2", "followed": "9.2"}
+    assert document["drift"] == []
+    assert "Registered: no\n" in tuxctl("status").out
+
+
+def test_status_tells_the_truth_without_a_network(register, tuxctl, registration):
+    register("--fips", "--strict")
+    calls = len(registration.calls)
+    document = json.loads(tuxctl("status", "--json").out)
+    assert len(registration.calls) == calls
+    assert document["schema"] == 1
+    assert document["registered"] is True
+    assert document["products"] == ["essential", "esu", "fips"]
+    assert document["fips"] == {"mode": "strict", "release": "9.2"}
+    sources = {item["id"]: item["source"] for item in document["repositories"]}
+    assert sources["baseos"] == "vetted"
+    assert sources["baseos-source"] == "elsewhere"
+    assert sources["tuxcare-fips"] == "tuxcare"
+
+
+@pytest.mark.parametrize(
+    ("drift", "words"),
+    [
+        (lambda root: root.path(TOKEN).chmod(0o644), "mode 0644, expected 0600"),
+        (lambda root: root.write(TOKEN, "x\n"), "does not hold a token"),
+        (
+            lambda root: root.write(BASEOS, root.read(BASEOS).replace("# mirror", "mirror")),
+            "almalinux-baseos.repo does not follow",
+        ),
+        (
+            lambda root: root.write(OWN, root.read(OWN).replace("enabled=1", "enabled=0")),
+            "tuxcare-esu is not enabled",
+        ),
+    ],
+)
+def test_drift_is_exit_eight(register, tuxctl, client_root, drift, words):
+    register()
+    drift(client_root)
+    done = tuxctl("status")
+    assert done.status == 8
+    assert words in done.err
+
+
+def test_two_runs_at_once_are_exit_seven(register, client_root):
+    with System(str(client_root.directory)).lock(str(client_root.path("var/lib/tuxcare"))):
+        done = register()
+    assert done.status == 7
+    assert "another run of tuxctl" in done.err
+
+
+# -- releasever ------------------------------------------------------------------------------------
+
+
+def test_the_followed_release_is_shown_and_moved(register, tuxctl, client_root):
+    before = client_root.snapshot()
+    register()
+    assert tuxctl("releasever").out == "9.2\n"
+    done = tuxctl("releasever", "9.4")
+    assert done.status == 0
+    assert "no Extended Security Updates" in done.err
+    assert client_root.read(RELEASEVER) == "9.4\n"
+    assert tuxctl("releasever").out == "9.4\n"
+    tuxctl("unregister")
+    assert client_root.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    ("release", "status", "words"),
+    [
+        ("9.3", 2, "not a supported release"),
+        ("nine", 2, "not a supported release"),
+        ("10.0", 5, "takes a migration"),
+        ("8.10", 5, "takes a migration"),
+    ],
+)
+def test_releases_that_cannot_be_followed_are_refused(
+    register, tuxctl, client_root, release, status, words
+):
+    register()
+    before = client_root.snapshot()
+    done = tuxctl("releasever", release)
+    assert done.status == status
+    assert words in done.err
+    assert client_root.snapshot() == before
+
+
+def test_a_release_behind_the_hosts_own_is_refused(register, tuxctl, client_root, registration):
+    client_root.write("etc/almalinux-release", "AlmaLinux release 9.4 (X)\n")
+    registration.keys[LICENCE]["releases"] = []
+    register()
+    done = tuxctl("releasever", "9.2")
+    assert done.status == 5
+    assert "packages do not go back" in done.err
+
+
+def test_fips_holds_the_release(register, tuxctl):
+    register("--fips")
+    done = tuxctl("releasever", "9.4")
+    assert done.status == 5
+    assert "tuxctl fips disable" in done.err
+
+
+def test_moving_needs_a_registration(tuxctl):
+    assert tuxctl("releasever", "9.4").status == 1
