@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -190,6 +191,37 @@ def test_without_a_database_nothing_is_given_away_and_cached_hosts_go_on(site, m
     assert all(answer.headers["Retry-After"] for answer in answers)
     mocker.stopall()
     assert status(site, other) == 200
+
+
+def test_on_a_full_disk_no_seat_is_taken_and_hosts_go_on(site):
+    key = licence(site)
+    token = register(site, key)
+    pages = full_from_now_on(site.registry._engine)
+    names = (f"web{number}" + "x" * 200 for number in range(200))
+    answers = [site.client.post(REGISTER, json={"key": key, "host_name": n}) for n in names]
+    refused = [answer for answer in answers if answer.status_code != 200]
+    assert refused
+    assert {answer.status_code for answer in refused} == {503}
+    assert any("full" in line for line in site.lines)
+    assert status(site, token) == 200
+    assert len(hosts.every(site.registry, site.digests)) == 1 + len(answers) - len(refused)
+    pages.clear()
+    site.registry._engine.dispose()
+    assert site.client.post(REGISTER, json={"key": key, "host_name": "web1"}).status_code == 200
+
+
+def full_from_now_on(engine):
+    """SQLite then says what it says on a full disk. Returns the limit; empty: none."""
+    limit = []
+
+    def configure(connection, _record):
+        connection.execute(f"PRAGMA max_page_count = {limit[0] if limit else 2**30}")
+
+    sa.event.listen(engine, "connect", configure)
+    with engine.connect() as connection:
+        limit.append(connection.exec_driver_sql("PRAGMA page_count").scalar_one() + 2)
+    engine.dispose()
+    return limit
 
 
 def test_a_registration_that_cannot_be_recorded_does_not_happen(site):
