@@ -43,12 +43,16 @@ class DocumentRequest(NamedTuple):
 
 
 class Download(NamedTuple):
-    """A file wanted: its content is known by SHA-256 and size, it may come from any of `urls`."""
+    """A file wanted: its content is known by SHA-256 and size, it may come from any of `urls`.
+
+    `repository` and `path` say in errors which file it is.
+    """
 
     urls: Sequence[str]
     sha256: str
     size: int
-    label: str
+    repository: str
+    path: str
 
 
 class Failure(NamedTuple):

@@ -149,7 +149,7 @@ class DocumentJob(Job):
     def give_up(self) -> MirrorError:
         last = self._problems[-1]
         kind = MetadataError if self.refused else NetworkError
-        return kind(f"{last.url}: {last.reason}")
+        return kind(f"{last.url} could not be fetched", found=last.reason)
 
 
 class FileJob(Job):
@@ -239,13 +239,15 @@ class FileJob(Job):
                 "the file is not what signed metadata promises",
                 expected=f"{self.download.size} bytes, sha256 {self.download.sha256}",
                 found=self._wrong,
-                path=self.download.label,
+                repository=self.download.repository,
+                path=self.download.path,
                 way_out="nothing was published; try again later or configure another upstream",
             )
         return NetworkError(
             "could not be fetched",
             found="; ".join(dict.fromkeys(f"{f.url}: {f.reason}" for f in self._problems)),
-            path=self.download.label,
+            repository=self.download.repository,
+            path=self.download.path,
             way_out="what arrived is kept; run the same command again",
         )
 

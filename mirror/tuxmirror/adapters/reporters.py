@@ -79,8 +79,9 @@ class PlainReporter:
     def _warning(self, message: str, **_: object) -> str:
         return f"warning: {message}"
 
-    def _mirror(self, message: str, **_: object) -> str:
-        return f"warning: a mirror failed: {message}"
+    def _mirror(self, host: str, reason: str, times: int, url: str, **_: object) -> str:
+        often = f" ({times} times)" if times > 1 else ""
+        return f"warning: mirror {host} failed{often}: {reason}: {url}"
 
     def _quarantine(self, path: str, message: str, **_: object) -> str:
         return f"warning: kept in the quarantine: {path}: {message}"

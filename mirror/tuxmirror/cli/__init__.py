@@ -17,7 +17,7 @@ from .. import __version__
 from ..core import config as configuration
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
-from . import sync
+from . import licence, sync
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,11 +87,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tuxmirror {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
     sync.add_commands(commands)
-    _add_serving(commands)
+    licence.add_commands(commands)
     return parser
-
-
-def _add_serving(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from .. import cli_licence
-
-    cli_licence.add_commands(commands)

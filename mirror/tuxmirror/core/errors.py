@@ -18,6 +18,7 @@ class MirrorError(Exception):
 
     code = "unexpected"
     exit_status = 70
+    default_way_out: str | None = None
 
     def __init__(
         self,
@@ -34,15 +35,18 @@ class MirrorError(Exception):
         self.message = message
         self.expected = expected
         self.found = found
-        self.way_out = way_out
+        self.way_out = way_out or self.default_way_out
         self.tree = tree
         self.repository = repository
         self.path = path
 
-    def located(self, *, tree: str | None = None, repository: str | None = None) -> MirrorError:
+    def located(
+        self, *, tree: str | None = None, repository: str | None = None, path: str | None = None
+    ) -> MirrorError:
         """The same error with the place filled in where it is still unknown."""
         self.tree = self.tree or tree
         self.repository = self.repository or repository
+        self.path = self.path or path
         return self
 
     def __str__(self) -> str:
@@ -84,6 +88,9 @@ class NetworkError(MirrorError):
 
     code = "network"
     exit_status = 3
+    default_way_out = (
+        "nothing was changed; run the same command again, or configure another upstream"
+    )
 
 
 class VerificationError(MirrorError):
@@ -109,6 +116,7 @@ class MetadataError(VerificationError):
     """Metadata that is malformed or asks for something no honest repository would."""
 
     code = "metadata"
+    default_way_out = "nothing was published; report this to the upstream's administrators"
 
 
 class RefusedError(MirrorError):

@@ -20,6 +20,8 @@ MAX_FILES = 100
 MAX_METADATA_BYTES = 1 << 30
 MAX_OPEN_BYTES = 4 << 30
 
+# Python refuses to read, and nobody means, numbers of thousands of digits.
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _NAMESPACE = "{http://linux.duke.edu/metadata/repo}"
 
 
@@ -68,7 +70,7 @@ def parse(data: bytes) -> Repomd:
     if "primary" not in types or len(types) != len(set(types)):
         raise _bad("each type once, primary among them", "primary", ", ".join(types) or "nothing")
     revision = (root.findtext(f"{_NAMESPACE}revision") or "").strip()
-    if not revision.isdecimal():
+    if not _NUMBER.fullmatch(revision):
         revision = str(max(_timestamp(element) for element in elements))
     return Repomd(hashlib.sha256(data).hexdigest(), int(revision), files)
 
@@ -129,11 +131,11 @@ def _checksum(element: ElementTree.Element | None, type_: str) -> str:
 
 def _size(element: ElementTree.Element, tag: str, type_: str, most: int) -> int:
     text = (element.findtext(_NAMESPACE + tag) or "").strip()
-    if not text.isdecimal() or int(text) > most:
-        raise _bad(f"{type_}: {tag}", f"a number of bytes up to {most}", repr(text))
+    if not _NUMBER.fullmatch(text) or int(text) > most:
+        raise _bad(f"{type_}: {tag}", f"a number of bytes up to {most}", repr(text[:40]))
     return int(text)
 
 
 def _timestamp(element: ElementTree.Element) -> int:
     text = (element.findtext(f"{_NAMESPACE}timestamp") or "").strip().partition(".")[0]
-    return int(text) if text.isdecimal() else 0
+    return int(text) if _NUMBER.fullmatch(text) else 0

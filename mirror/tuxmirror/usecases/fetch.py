@@ -112,8 +112,7 @@ def _transfer(
 
 def _download(job: Job) -> Download:
     package = job.package
-    label = f"{job.repository}/{package.location}"
-    return Download(job.urls, package.sha256, package.size, label)
+    return Download(job.urls, package.sha256, package.size, job.repository, package.location)
 
 
 class _Progress:

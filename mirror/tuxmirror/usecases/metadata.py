@@ -41,7 +41,8 @@ def fetch(mirror: Mirror, tree: Tree, fresh: Mapping[str, Fresh]) -> dict[str, C
             urls=[f"{root}/{file.location}" for root in state.roots],
             sha256=file.sha256,
             size=file.size,
-            label=f"{name}/{file.location}",
+            repository=name,
+            path=file.location,
         )
         for name, state in fresh.items()
         for file in state.repomd.files
@@ -70,8 +71,11 @@ def read(mirror: Mirror, scratch: Path, index: Repomd, places: Mapping[str, Path
     reader = mirror.metadata(scratch)
     primary = index.file("primary")
     assert primary is not None  # noqa: S101  # the parser of repomd.xml refuses one without
-    packages = reader.packages(places[primary.sha256], primary.open_sha256, primary.open_size)
-    check_packages(packages)
+    try:
+        packages = reader.packages(places[primary.sha256], primary.open_sha256, primary.open_size)
+        check_packages(packages)
+    except MirrorError as error:
+        raise error.located(path=primary.location) from None
     own = {file.sha256: places[file.sha256] for file in index.files}
     return Content(packages, _advisories(mirror, scratch, index, places), own)
 
@@ -82,7 +86,10 @@ def _advisories(
     file = index.file("updateinfo")
     if file is None:
         return []
-    return mirror.metadata(scratch).advisories(places[file.sha256], file.open_size)
+    try:
+        return mirror.metadata(scratch).advisories(places[file.sha256], file.open_size)
+    except MirrorError as error:
+        raise error.located(path=file.location) from None
 
 
 def check_space(mirror: Mirror, needed: int) -> None:

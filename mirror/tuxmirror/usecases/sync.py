@@ -10,6 +10,7 @@ import contextlib
 import functools
 from collections.abc import Sequence
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from ..core import guards
 from ..core import snapshot as snapshots
@@ -62,8 +63,7 @@ def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
             error.located(tree=tree.name)
             mirror.reporter.event("error", **error.as_dict())
             statuses.append(error.exit_status)
-    for url, reason in dict.fromkeys((f.url, f.reason) for f in mirror.transport.failures):
-        mirror.reporter.event("mirror", message=f"{url}: {reason}")
+    _tell_failures(mirror)
     status = gravest(statuses)
     mirror.reporter.event(
         "done",
@@ -75,9 +75,17 @@ def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
     return status
 
 
+def _tell_failures(mirror: Mirror) -> None:
+    """Which mirror failed, and how; also where another one made up for it."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for url, reason in mirror.transport.failures:
+        kinds.setdefault((urlsplit(url).netloc, reason), []).append(url)
+    for (host, reason), urls in kinds.items():
+        mirror.reporter.event("mirror", host=host, reason=reason, times=len(urls), url=urls[0])
+
+
 def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> None:
     _check_supported(mirror, tree)
-    freshness.check(mirror, tree)
     current = _candidate(mirror, tree)
     snapshot = _refresh(mirror, tree, options, current, totals)
     if snapshot is None:
@@ -124,6 +132,7 @@ def _refresh(
         for _ in range(_RESTARTS):
             source = _source(mirror, tree, options, stack)
             change = source.look(current, keyring)
+            freshness.check(mirror, tree)
             if change is None:
                 return current
             changes = since(mirror, tree, current, change)

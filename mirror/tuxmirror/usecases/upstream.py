@@ -172,14 +172,14 @@ class Upstream:
     def _judge(self, name: str, answer: Document | MirrorError) -> Shown | MirrorError | None:
         """What a root shows; an error to pass it over; None where nothing changed."""
         if isinstance(answer, MirrorError):
-            return answer
+            return answer.located(path=REPOMD)
         known = self._memory.get(name)
         if answer.data is None:
             return None
         try:
             index = rules.parse(answer.data)
         except MirrorError as error:
-            return error
+            return error.located(path=REPOMD)
         if known and index.sha256 == known.repomd and known.trust == self._trust:
             return None
         if known and index.revision < known.revision and not self._allow_rollback:
@@ -265,7 +265,7 @@ class Upstream:
                 " repomd_sha256",
             )
         if isinstance(answer, MirrorError):
-            raise answer
+            raise answer.located(path=SIGNATURE)
         return answer.data or b""
 
     def _pinned(self, name: str, shown: Shown) -> Fresh:

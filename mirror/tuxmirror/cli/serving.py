@@ -12,15 +12,15 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from .core import licence as rules
-from .core.config import Config
-from .core.credentials import Digests
-from .core.errors import ConfigError
-from .core.licence import Host, Licence, Terms, format_time, time_or_none
+from ..core import licence as rules
+from ..core.config import Config
+from ..core.credentials import Digests
+from ..core.errors import ConfigError
+from ..core.licence import Host, Licence, Terms, format_time, time_or_none
+from ..usecases import hosts, licences
 from .ports_registry import AuditLog, Registry
-from .usecases import hosts, licences
 
 STATE = "state"
 DATABASE = "registry.sqlite"
@@ -37,8 +37,8 @@ class Parts(NamedTuple):
 
 @contextmanager
 def _open(config: Config, actor: str) -> Iterator[Parts]:
-    from .adapters.registry_db import DatabaseRegistry
-    from .adapters.state_files import AuditFile, load_pepper, private_directory
+    from ..adapters.registry_db import DatabaseRegistry
+    from ..adapters.state_files import AuditFile, load_pepper, private_directory
 
     state = private_directory(config.store / STATE)
     digests = Digests(load_pepper(state))
@@ -50,74 +50,6 @@ def _open(config: Config, actor: str) -> Iterator[Parts]:
         yield Parts(registry, digests, AuditFile(state / AUDIT, actor))
     finally:
         registry.close()
-
-
-def add_commands(subparsers: Any) -> None:
-    """Adds the commands; each sets `handler(config, args) -> int`."""
-    _add_license(subparsers.add_parser("license", help="make, show and revoke licence keys"))
-    _add_host(subparsers.add_parser("host", help="show registered hosts, end a registration"))
-    command = subparsers.add_parser("serve", help="serve registration and content")
-    command.add_argument(
-        "--listen",
-        default="127.0.0.1:8080",
-        metavar="ADDRESS:PORT",
-        help="where (default: %(default)s); port 0 takes a free one",
-    )
-    _finish(command, run_serve)
-
-
-def _finish(command: argparse.ArgumentParser, handler: Any) -> None:
-    command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(handler=handler)
-
-
-def _add_license(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    create = commands.add_parser("create", help="make a licence; prints its key, once")
-    create.add_argument(
-        "--product",
-        action="append",
-        required=True,
-        metavar="P",
-        help=f"what it buys: {', '.join(rules.PRODUCTS)}; may be repeated",
-    )
-    create.add_argument(
-        "--release",
-        action="append",
-        default=[],
-        metavar="R",
-        help="a release such as 9.2, or 9 for all of 9.x; may be repeated (default: all)",
-    )
-    create.add_argument("--hosts", type=int, metavar="N", help="seats (default: no limit)")
-    create.add_argument("--expires", metavar="DATE", help="last day, UTC (default: never)")
-    create.add_argument(
-        "--channel", default=rules.DEFAULT_CHANNEL, metavar="C", help="(default: %(default)s)"
-    )
-    create.add_argument("--note", default="", help="for you: shown in lists")
-    _finish(create, run_license_create)
-    _finish(commands.add_parser("list", help="all licences"), run_license_list)
-    for name, text, handler in (
-        ("show", "one licence and its hosts", run_license_show),
-        ("revoke", "end a licence and all its tokens", run_license_revoke),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("key", metavar="KEY", help="the key, its id, or - to read it")
-        _finish(command, handler)
-
-
-def _add_host(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    command = commands.add_parser("list", help="registered hosts")
-    command.add_argument("--license", metavar="KEY", help="of this licence (key or id) only")
-    command.add_argument("--all", action="store_true", help="also those that left")
-    _finish(command, run_host_list)
-    for name, text, handler in (
-        ("show", "one host", run_host_show),
-        ("revoke", "end a host's registration and free its seat", run_host_revoke),
-    ):
-        command = commands.add_parser(name, help=text)
-        command.add_argument("host", metavar="HOST", help="its id or host name")
-        _finish(command, handler)
 
 
 def run_license_create(config: Config, args: argparse.Namespace) -> int:
@@ -225,10 +157,10 @@ def run_host_revoke(config: Config, args: argparse.Namespace) -> int:
 
 
 def run_serve(config: Config, args: argparse.Namespace) -> int:
-    from .adapters.http_app import create_app, stderr_log
-    from .adapters.http_files import PublishedFiles
-    from .adapters.http_server import parse_listen, serve
-    from .usecases.registration import Registration
+    from ..adapters.http_app import create_app, stderr_log
+    from ..adapters.http_files import PublishedFiles
+    from ..adapters.http_server import parse_listen, serve
+    from ..usecases.registration import Registration
 
     address = parse_listen(args.listen)
     open_trees = [name for name, tree in config.trees.items() if tree.open]
