@@ -4,7 +4,7 @@ What differs between dnf 4.7 (EL8), 4.14 (EL9) and 4.20 (EL10) is at the end, in
 """
 
 import os
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
 import dnf
 import dnf.transaction
@@ -129,7 +129,8 @@ def installonly_packages(base: dnf.Base, everything: Any) -> List[Any]:
 
 def to_change(base: dnf.Base, rules: Pins) -> Change:
     """What the resolved transaction does to pinned packages."""
-    arriving, leaving = [], []  # type: Tuple[List[Package], List[Tuple[int, Package]]]
+    arriving: List[Package] = []
+    leaving: List[Tuple[int, Package]] = []
     for item in base.transaction or ():
         if item.action in dnf.transaction.FORWARD_ACTIONS:
             arriving.append(to_package(item.pkg))
@@ -178,7 +179,8 @@ _LEAVING_ACTIONS = [
 
 def disable_unset(base: dnf.Base) -> Tuple[List[str], List[str]]:
     """Disables enabled repositories whose URLs lack a variable: their ids, and the variables."""
-    disabled, names = [], set()  # type: Tuple[List[str], Set[str]]
+    disabled: List[str] = []
+    names: Set[str] = set()
     for repo in base.repos.iter_enabled():
         unset = variables.unset_variables(repository_urls(repo))
         if unset:

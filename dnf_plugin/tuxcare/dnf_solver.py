@@ -73,21 +73,26 @@ class SolverGuard:
         )
 
     def _obsoleters(self, query: Any) -> List[Violation]:
-        kept = [package for package in self._pinned if self._rules.satisfied_by(package)]
-        if not kept:
+        """What would obsolete an installed pinned package, validated or not there yet."""
+        if not self._pinned:
             return []
-        staying = self._everything.filter(pkg=[package.ref for package in kept])
+        staying = self._everything.filter(pkg=[package.ref for package in self._pinned])
         suspects = [
             package
             for package in map(to_package, query.filter(obsoletes=staying))
             if self._rules.pin_of(package) is None
         ]
-        return [
-            violation
-            for suspect in suspects
-            for violation in [_obsoleting(suspect, kept, self._rules, self._everything)]
-            if violation
-        ]
+        found = [self._obsoleting(suspect) for suspect in suspects]
+        return [violation for violation in found if violation]
+
+    def _obsoleting(self, suspect: Package) -> Optional[Violation]:
+        """Which package it is that `suspect` would replace."""
+        alone = self._everything.filter(pkg=[suspect.ref])
+        for package in self._pinned:
+            pin = self._rules.pin_of(package)
+            if pin and alone.filter(obsoletes=self._everything.filter(pkg=[package.ref])):
+                return Violation(suspect, pin, "would replace {}".format(package))
+        return None
 
     def _protect(self) -> None:
         """Tells the solver's own guard which installed builds must not go."""
@@ -174,17 +179,6 @@ class SolverGuard:
             or any(fnmatch.fnmatch(package.name, pattern) for pattern in self._removals)
         ]
         return self._rules.check(Change(leaving=tuple(map(Leaving, named))))
-
-
-def _obsoleting(
-    suspect: Package, kept: Sequence[Package], rules: Pins, everything: Any
-) -> Optional[Violation]:
-    for package in kept:
-        query = everything.filter(pkg=[package.ref])
-        pin = rules.pin_of(package)
-        if pin and everything.filter(pkg=[suspect.ref]).filter(obsoletes=query):
-            return Violation(suspect, pin, "would replace {}".format(package))
-    return None
 
 
 class _WatchingCallback:

@@ -5,7 +5,7 @@ stay, so here the oldest that may go goes, with all that was built with it.
 """
 
 from collections import defaultdict
-from typing import Callable, Dict, Iterable, List, Sequence
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 
 from tuxcare.pins import Package
 
@@ -30,7 +30,7 @@ def surplus(
     validated kernel. Packages of one name but several arches count apart.
     """
     new = _by_name(arriving)
-    sources = set()
+    sources: Set[Optional[str]] = set()
     for name, packages in _by_name(installed).items():
         count = len(packages) + len(new.get(name, ())) - limit
         if name in new and count > 0:

@@ -52,13 +52,13 @@ class KeyChecker:
             return "its signature cannot be checked: {}".format(error)
 
     def _check(self, path: str, nevra: Optional[Sequence[object]]) -> Optional[str]:
-        if self._transaction_set is None:
-            self._transaction_set = self._isolated_transaction_set()
+        transaction_set = self._transaction_set or self._isolated_transaction_set()
+        self._transaction_set = transaction_set
         # rpm would warn on the terminal of every key it does not know. NOTICE is its default, and
         # what dnf goes back to.
         rpm.setVerbosity(rpm.RPMLOG_CRIT)
         try:
-            header = self._read_header(path)
+            header = _read_header(transaction_set, path)
         finally:
             rpm.setVerbosity(rpm.RPMLOG_NOTICE)
         return _signature_problem(header) or _identity_problem(header, nevra)
@@ -91,12 +91,13 @@ class KeyChecker:
             raise ValueError("{}: the key {} is revoked".format(self._key_path, self._fingerprint))
         return data
 
-    def _read_header(self, path: str) -> "rpm.hdr":
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return self._transaction_set.hdrFromFdno(descriptor)
-        finally:
-            os.close(descriptor)
+
+def _read_header(transaction_set: "rpm.TransactionSet", path: str) -> "rpm.hdr":
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return transaction_set.hdrFromFdno(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _is_revocation(tag: int, body: bytes) -> bool:

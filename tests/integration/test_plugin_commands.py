@@ -81,8 +81,9 @@ def nothing(state: str, modes: tuple[str, ...], command: str, *says: str) -> Row
 UPGRADE = [
     Row("validated", STRICT, "upgrade", gains=FREE_NEW, loses=FREE_OLD),
     Row("validated", PATCHED, "upgrade", gains=FREE_NEW | K7 | SSL2, loses=FREE_OLD | SSL1),
-    Row("validated", OFF, "upgrade",
-        gains=FREE_NEW | KCAPI_NEW | K7 | SSL2, loses=FREE_OLD | KCAPI_OLD | SSL1),
+    Row("validated", OFF, "upgrade --exclude=openssl-next",
+        gains=FREE_NEW | KCAPI_NEW | K7 | USERSPACE_NEW,
+        loses=FREE_OLD | KCAPI_OLD | VALIDATED - K6),
     Row("old", STRICT, "upgrade",
         gains=FREE_NEW | VALIDATED, loses=FREE_OLD | USERSPACE_OLD),
     Row("newer", STRICT, "upgrade", gains=FREE_NEW, loses=FREE_OLD),

@@ -269,7 +269,8 @@ class PinLab:
         )
         alma = f"{self.content_url}/almalinux/$tuxcare_releasever/$tuxcare_token"
         tuxcare = f"{self.content_url}/tuxcare/$tuxcare_releasever/$tuxcare_token"
-        own = "priority=1\nmodule_hotfixes=1\n"
+        # Without the priority that the package's own file gives them: the plugin stands alone here.
+        own = "module_hotfixes=1\n"
         repos = [
             ("baseos", f"{alma}/BaseOS/$basearch/os/", self.keys.almalinux, ""),
             ("tuxcare-fips", f"{tuxcare}/fips/$basearch/", self.keys.tuxcare, own),
