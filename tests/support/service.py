@@ -12,7 +12,6 @@ Content is laid out as published (generation, channel symlink) without a sync, f
 about serving alone.
 """
 
-import argparse
 import contextlib
 import io
 import json
@@ -72,20 +71,12 @@ class Operator:
 
     def call(self, *arguments, status=0):
         """Like `run` for `license` and `host`, within this process: half a second less each."""
-        from tuxmirror import cli_licence
-        from tuxmirror.core.config import parse
-        from tuxmirror.core.errors import MirrorError
+        from tuxmirror.cli import main
 
-        parser = argparse.ArgumentParser()
-        cli_licence.add_commands(parser.add_subparsers())
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                args = parser.parse_args(arguments)
-                found = args.handler(parse(self.conf.read_text(), str(self.conf)), args)
-            except MirrorError as error:
-                err.write(str(error))
-                found = error.exit_status
+                found = main(["-c", str(self.conf), *arguments])
             except SystemExit as stop:
                 found = stop.code
         assert found == status, (found, out.getvalue(), err.getvalue())

@@ -20,7 +20,7 @@ from ..core.credentials import Digests
 from ..core.errors import ConfigError
 from ..core.licence import Host, Licence, Terms, format_time, time_or_none
 from ..usecases import hosts, licences
-from .ports_registry import AuditLog, Registry
+from ..ports_registry import AuditLog, Registry
 
 STATE = "state"
 DATABASE = "registry.sqlite"
