@@ -149,7 +149,7 @@ class DocumentJob(Job):
     def give_up(self) -> MirrorError:
         last = self._problems[-1]
         kind = MetadataError if self.refused else NetworkError
-        return kind(f"{last.url} could not be fetched", found=last.reason)
+        return kind(f"{last.url}: {last.reason}")
 
 
 class FileJob(Job):
