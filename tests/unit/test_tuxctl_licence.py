@@ -29,7 +29,7 @@ def test_keys_and_what_their_prefix_stands_for(text, products):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ESU-", "ESU-1234567", "XXX-12345678", KEY + "-x", KEY + " x"]
+    "text", ["", "ESU_12345678", "ESU-1234567", "XXX-12345678", KEY + "-x", KEY + " x"]
 )
 def test_other_texts_are_refused_and_not_repeated(text):
     with pytest.raises(UsageError) as caught:

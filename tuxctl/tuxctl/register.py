@@ -17,7 +17,7 @@ from tuxctl.fips import Fips
 from tuxctl.journal import EDITED, OWNED, SECRET, Run
 from tuxctl.licence import ESU, FIPS, LicenceKey
 from tuxctl.lifecycle import covers
-from tuxctl.service import KeyInfo, Registration
+from tuxctl.service import KeyInfo, Registration, is_open_http
 
 STEPS = (
     "Check your OS and architecture",
@@ -114,6 +114,12 @@ class _Registering:
         key = self._order.key
         if key is None:
             return "not asked for a registered host"
+        if is_open_http(self._server):
+            self._context.console.note(
+                "{}: the licence key travels there unencrypted; https would hide it".format(
+                    self._server
+                )
+            )
         self._info = self._context.service(self._server).check_key(key.text)
         if self._info is None:
             return "the service tells when registering"

@@ -274,6 +274,12 @@ class RegistrationService:
         )
 
 
+def is_open_http(url: str) -> bool:
+    """Whether requests to a URL can be read on their way: plain http to another machine."""
+    parts = urlsplit(url)
+    return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
 def _pause(attempt: int, retry_after: Optional[str]) -> float:
     wait = float(2 ** (attempt - 1))
     if retry_after and retry_after.isdigit():
