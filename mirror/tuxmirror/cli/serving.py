@@ -19,8 +19,8 @@ from ..core.config import Config
 from ..core.credentials import Digests
 from ..core.errors import ConfigError
 from ..core.licence import Host, Licence, Terms, format_time, time_or_none
-from ..usecases import hosts, licences
 from ..ports_registry import AuditLog, Registry
+from ..usecases import hosts, licences
 
 STATE = "state"
 DATABASE = "registry.sqlite"
