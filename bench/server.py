@@ -42,15 +42,15 @@ class Nginx:
         self._root = root
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self._port}"
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Nginx:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-nginx-")
         folder = Path(self._folder.name)
         folder.chmod(0o755)
         config = folder / "nginx.conf"
-        config.write_text(_CONFIG.format(folder=folder, root=self._root, port=self._port))
+        config.write_text(_CONFIG.format(folder=folder, root=self._root, port=self.port))
         user = ["-g", "user root;"]
         self._process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(config), *user])
         for _ in range(100):

@@ -7,7 +7,7 @@ packages, a few large ones.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import Pool
 from pathlib import Path
 from random import Random
@@ -21,11 +21,29 @@ _MEDIAN_BYTES = 40_000
 _SPREAD = 1.53
 _LARGEST_BYTES = 12_000_000
 
+REPO, ARCH = "AppStream", "x86_64"
+_DONE = ".done"
 
-def package_specs(number: int, seed: int = 1, version: str = "1.0") -> Iterator[RpmSpec]:
-    random = Random(seed)
+
+def appstream_like(random: Random) -> int:
+    return min(int(random.lognormvariate(0, _SPREAD) * _MEDIAN_BYTES), _LARGEST_BYTES)
+
+
+def tiny(random: Random) -> int:
+    return 0
+
+
+def small(random: Random) -> int:
+    return random.randint(10_000, 30_000)
+
+
+Sizes = Callable[[Random], int]
+
+
+def package_specs(number: int, sizes: Sizes, version: str = "1.0") -> Iterator[RpmSpec]:
+    random = Random(1)
     for index in range(number):
-        size = min(int(random.lognormvariate(0, _SPREAD) * _MEDIAN_BYTES), _LARGEST_BYTES)
+        size = sizes(random)
         yield RpmSpec(
             name=f"bench-{index:05d}",
             version=version,
@@ -39,20 +57,50 @@ def _build(job: tuple[list[RpmSpec], Path, SigningKey]) -> None:
     build_rpms(*job)
 
 
-def build_tree(root: Path, key: SigningKey, packages: int) -> UpstreamTree:
+def build_tree(
+    root: Path, key: SigningKey, packages: int, sizes: Sizes = appstream_like
+) -> UpstreamTree:
     """A tree with one repository of that many packages; kept for the next run."""
     tree = UpstreamTree(root, "9.2", key)
-    done = root / ".done"
-    folder = tree.os_dir("AppStream", "x86_64") / "Packages"
-    if not done.exists():
-        shutil.rmtree(root, ignore_errors=True)
-        folder.mkdir(parents=True)
-        specs = list(package_specs(packages))
-        with Pool(2) as pool:
-            jobs = [(specs[i : i + 50], folder, key) for i in range(0, len(specs), 50)]
-            pool.map(_build, jobs, chunksize=1)
-    tree.add("AppStream", "x86_64", [])
-    if not done.exists():
-        tree.publish()
-        done.touch()
+    tree.add(REPO, ARCH, [])
+    if (root / _DONE).exists():
+        return tree
+    shutil.rmtree(root, ignore_errors=True)
+    folder = tree.os_dir(REPO, ARCH) / "Packages"
+    specs = list(package_specs(packages, sizes))
+    with Pool(2) as pool:
+        jobs = [(specs[i : i + 50], folder, key) for i in range(0, len(specs), 50)]
+        pool.map(_build, jobs, chunksize=1)
+    tree.publish()
+    (root / _DONE).touch()
+    return tree
+
+
+def advance(tree: UpstreamTree, root: Path, percent: int) -> UpstreamTree:
+    """A copy at `root` in which so many percent of the packages have a new version."""
+    if (root / _DONE).exists():
+        later = UpstreamTree(root, "9.2", tree.key)
+        later.add(REPO, ARCH, [])
+        return later
+    later = tree.copy(root)
+    (root / _DONE).unlink()
+    number = len(tree.packages(REPO, ARCH))
+    specs = list(package_specs(number, appstream_like, version="2.0"))
+    later.add(REPO, ARCH, specs[:: 100 // percent])
+    later.publish()
+    (root / _DONE).touch()
+    return later
+
+
+def build_many(root: Path, key: SigningKey, repos: int, arches: int) -> UpstreamTree:
+    """A release with all its repositories and arches, small ones."""
+    tree = UpstreamTree(root, "9.2", key)
+    if (root / _DONE).exists():
+        return tree
+    shutil.rmtree(root, ignore_errors=True)
+    for repo in range(repos):
+        for arch in range(arches):
+            tree.add(f"Repo{repo}", f"arch{arch}", [RpmSpec(f"only-{repo}-{arch}", arch="noarch")])
+    tree.publish()
+    (root / _DONE).touch()
     return tree

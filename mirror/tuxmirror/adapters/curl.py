@@ -25,6 +25,9 @@ _RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 J = TypeVar("J", bound=Job)
 _DEFAULT_LIMITS = Limits()
+# 4 MB on their way fill 640 Mbit/s at a round trip of 50 ms.
+_BURST = 4
+_WINDOW_BYTES = 4 << 20
 
 
 def _ignore(_bytes: int) -> None:
@@ -36,7 +39,7 @@ class CurlTransport:
 
     Args:
         allowed: roots that were configured; redirects stay on their hosts.
-        parallel: connections at once.
+        parallel: transfers at once; of small files up to `_BURST` times as many.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class CurlTransport:
         self._parallel = parallel
         self._limits = limits
         self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, parallel)
+        self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, parallel * _BURST)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         self._idle: list[pycurl.Curl] = []
         self._failures: list[Failure] = []
@@ -106,7 +109,7 @@ class CurlTransport:
         now = time.monotonic()
         due = deque(job for when, job in waiting if when <= now)
         waiting[:] = [(when, job) for when, job in waiting if when > now]
-        while len(active) < self._parallel:
+        while self._has_room(active):
             job = due.popleft() if due else next(jobs, None)
             if job is None:
                 return
@@ -117,6 +120,15 @@ class CurlTransport:
             self._multi.add_handle(handle)
             active[handle] = job
         waiting.extend((now, job) for job in due)
+
+    def _has_room(self, active: dict[pycurl.Curl, J]) -> bool:
+        """Small files are over before a line with a long round trip has got going: then more of
+        them are asked for at once, as long as little is on its way."""
+        if len(active) < self._parallel:
+            return True
+        if len(active) >= self._parallel * _BURST:
+            return False
+        return sum(job.weight for job in active.values()) < _WINDOW_BYTES
 
     def _step(
         self, active: dict[pycurl.Curl, J], waiting: list[tuple[float, J]]

@@ -1,0 +1,75 @@
+"""Wall time and memory of a command, and the noise between rounds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+
+class Cost(NamedTuple):
+    """One run: seconds on the wall, and the most bytes resident of it and its children."""
+
+    seconds: float
+    resident: int
+
+
+class Series(NamedTuple):
+    """Rounds of the same work."""
+
+    costs: list[Cost]
+
+    @property
+    def seconds(self) -> float:
+        return median(cost.seconds for cost in self.costs)
+
+    @property
+    def resident(self) -> int:
+        return max(cost.resident for cost in self.costs)
+
+    @property
+    def noise(self) -> float:
+        """How far apart the rounds lie: (slowest - fastest) / median."""
+        values = [cost.seconds for cost in self.costs]
+        return (max(values) - min(values)) / self.seconds
+
+
+def run(argv: Sequence[str | Path], **environment: str) -> Cost:
+    """Raises RuntimeError where the command fails: a failed run has no speed."""
+    started = time.monotonic()
+    process = subprocess.Popen(
+        list(map(str, argv)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+    )
+    assert process.stderr
+    os.set_blocking(process.stderr.fileno(), False)
+    resident, said = 0, b""
+    while process.poll() is None:
+        resident = max(resident, _resident(process.pid))
+        said += process.stderr.read() or b""
+        time.sleep(0.005 if time.monotonic() - started < 2 else 0.05)
+    seconds = time.monotonic() - started
+    said += process.stderr.read() or b""
+    if process.returncode:
+        raise RuntimeError(f"{argv}: exit {process.returncode}\n{said.decode()[-2000:]}")
+    return Cost(seconds, resident)
+
+
+def _resident(pid: int) -> int:
+    """Bytes resident of a process and all below it, now."""
+    total = 0
+    try:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                total = int(line.split()[1]) * 1024
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            total += _resident(int(child))
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return total

@@ -1,0 +1,63 @@
+"""The tables, with the machine and the noise."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+from .scenarios import Row
+
+_PUBLISHED = """
+Published figures of others, on other machines, for orders of magnitude only: Pulp syncs RHEL 8
+AppStream in about 330 s with a peak of 4.4 GB, an unchanged CentOS 8 AppStream in 51.8 s; RMT looks
+at 8 unchanged repositories in 20.3 s; Katello publishes a content view in 290 s, 745 s with
+dependency solving.
+"""
+
+
+def markdown(rows: list[Row], rounds: int) -> str:
+    lines = [
+        "# Side by side",
+        "",
+        f"{time.strftime('%Y-%m-%d')}, {_machine()}.",
+        f"Median of {rounds} rounds or more, peers in turn, each on a new ext4; noise is slowest"
+        " minus fastest over median. Targets are for the ratio.",
+        "",
+        "| work | seconds | noise | memory | ratio | target | |",
+        "|---|---:|---:|---:|---|---:|---|",
+    ]
+    return "\n".join([*lines, *(_line(row) for row in rows), _PUBLISHED])
+
+
+def _line(row: Row) -> str:
+    series = row.series
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f} {row.to}"
+    target = "" if row.target is None else f"{row.target:g}"
+    verdict = ""
+    if row.ratio is not None and row.target is not None:
+        verdict = "met" if row.ratio <= row.target else "**missed**"
+    return (
+        f"| {row.work} | {series.seconds:.2f} | {series.noise:.0%} | {series.resident / 1e6:.0f} MB"
+        f" | {ratio} | {target} | {verdict} |"
+    )
+
+
+def _machine() -> str:
+    model = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if line.startswith("model name")
+        ),
+        platform.machine(),
+    )
+    dnf = subprocess.run(["dnf", "--version"], capture_output=True, text=True, check=False)
+    version = dnf.stdout.split("\n", 1)[0]
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} cores of {model}, Linux {platform.release()}, Python"
+        f" {platform.python_version()}, dnf {version}, load {load:.1f} at the end"
+    )

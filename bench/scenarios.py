@@ -1,0 +1,187 @@
+"""What is measured. Each scenario gives rows for the report; peers run in turn, round by round."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.keys import SigningKey
+from tests.support.slowline import SlowLine
+from tests.support.tree import UpstreamTree
+
+from . import measure, upstream
+from .measure import Cost, Series
+from .peers import PEERS, Site, tuxmirror_command
+from .server import Nginx
+from .work import fresh_filesystem
+
+
+class Row(NamedTuple):
+    """One line of the report. `ratio` is to what `to` names, `target` the most it may be."""
+
+    work: str
+    series: Series
+    ratio: float | None = None
+    to: str = ""
+    target: float | None = None
+
+
+class Bench:
+    """What the scenarios share: upstreams that are built once, rounds, the key."""
+
+    def __init__(self, folder: Path, key: SigningKey, rounds: int) -> None:
+        self.folder, self.key, self.rounds = folder, key, rounds
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def tree(self, packages: int, sizes: upstream.Sizes = upstream.appstream_like) -> UpstreamTree:
+        root = self.folder / f"upstream-{packages}"
+        return upstream.build_tree(root, self.key, packages, sizes)
+
+    @contextlib.contextmanager
+    def site(self, root: Path, url: str = "") -> Iterator[Site]:
+        """An empty file system, and `root` served; behind another line where `url` is given."""
+        with contextlib.ExitStack() as stack:
+            address = url or stack.enter_context(Nginx(root)).url
+            folder = stack.enter_context(fresh_filesystem(self.folder))
+            yield Site(address, root, self.key.public, folder)
+
+
+def _sync(site: Site, *arguments: str) -> Cost:
+    return measure.run(tuxmirror_command(site, "sync", "-q", *arguments))
+
+
+def first_sync(bench: Bench) -> list[Row]:
+    """6,000 packages of about 800 MB, from nothing, against the peers."""
+    tree = bench.tree(6000)
+    costs: dict[str, list[Cost]] = {name: [] for name in PEERS}
+    for _ in range(bench.rounds):
+        for name, peer in PEERS.items():
+            with bench.site(tree.root) as site:
+                costs[name].append(peer(site))
+    series = {name: Series(found) for name, found in costs.items()}
+    ours, *others = series.items()
+    targets = {"dnf reposync": 0.32, "curl -Z (no check at all)": 1.6}
+    rows = [Row(f"first sync, 6,000 packages: {ours[0]}", ours[1])]
+    for name, found in others:
+        ratio = ours[1].seconds / found.seconds
+        rows.append(Row(f"the same: {name}", found, ratio, "ours to this", targets.get(name)))
+    return rows
+
+
+def unchanged(bench: Bench) -> list[Row]:
+    """Nothing changed upstream: a process from start to end, and whether the size matters."""
+    series = {}
+    sizes = {6000: upstream.appstream_like, 30000: upstream.tiny}
+    for packages, kind in sizes.items():
+        with bench.site(bench.tree(packages, kind).root) as site:
+            _sync(site)
+            series[packages] = Series([_sync(site) for _ in range(bench.rounds * 3)])
+    ratio = series[30000].seconds / series[6000].seconds
+    return [
+        Row("unchanged, 6,000 packages", series[6000], series[6000].seconds, "seconds", 0.35),
+        Row("unchanged, 30,000 packages", series[30000], ratio, "to 6,000", 1.1),
+    ]
+
+
+def one_percent(bench: Bench) -> list[Row]:
+    """60 of 6,000 packages are new."""
+    tree = bench.tree(6000)
+    later = upstream.advance(tree, bench.folder / "upstream-6000-later", percent=1)
+    current = bench.folder / "current"
+    first, second = [], []
+    for _ in range(bench.rounds):
+        _point(current, tree.root)
+        with bench.site(current) as site:
+            first.append(_sync(site))
+            _point(current, later.root)
+            second.append(_sync(site))
+    whole, part = Series(first), Series(second)
+    ratio = (part.seconds - 0.3) / whole.seconds
+    return [Row("1 % changed", part, ratio, "(minus 0.3 s) to a first sync", 0.15)]
+
+
+def _point(link: Path, target: Path) -> None:
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)
+
+
+def sixty_repositories(bench: Bench) -> list[Row]:
+    """A release with all its arches, nothing changed."""
+    tree = upstream.build_many(bench.folder / "upstream-60", bench.key, repos=15, arches=4)
+    with bench.site(tree.root) as site:
+        config = site.folder / "mirror.conf"
+        tuxmirror_command(site)
+        text = config.read_text()
+        repos = " ".join(f"Repo{number}" for number in range(15))
+        arches = " ".join(f"arch{number}" for number in range(4))
+        text = text.replace("repos = AppStream", f"repos = {repos}")
+        config.write_text(text.replace("arches = x86_64", f"arches = {arches}"))
+        _sync(site)
+        series = Series([_sync(site) for _ in range(bench.rounds * 2)])
+    return [Row("60 repositories, unchanged", series, series.seconds, "seconds", 1.5)]
+
+
+def slow_line(bench: Bench) -> list[Row]:
+    """50 ms round trip, 100 Mbit/s: what matters is how well the line is filled."""
+    rows = []
+    for packages, kind, what in (
+        (2000, upstream.small, "2,000 small packages"),
+        (600, upstream.appstream_like, "600 packages as in AppStream"),
+    ):
+        tree = bench.tree(packages, kind)
+        total = sum(path.stat().st_size for path in tree.root.rglob("*") if path.is_file())
+        costs = []
+        for _ in range(bench.rounds):
+            with Nginx(tree.root) as server:
+                target = ("127.0.0.1", server.port)
+                with (
+                    SlowLine(target, rtt=0.05, bits_per_second=100e6) as line,
+                    bench.site(tree.root, line.url) as site,
+                ):
+                    costs.append(_sync(site))
+        series = Series(costs)
+        ratio = series.seconds / (total * 8 / 100e6)
+        name = f"50 ms, 100 Mbit/s: {what}, {total / 1e6:.0f} MB"
+        rows.append(Row(name, series, ratio, "to bytes / bandwidth", 1.15))
+    return rows
+
+
+def memory(bench: Bench) -> list[Row]:
+    """The most that is resident during a first sync; process and children together."""
+    rows = []
+    for packages, kind in ((6000, upstream.appstream_like), (30000, upstream.tiny)):
+        tree = bench.tree(packages, kind)
+        with bench.site(tree.root) as site:
+            series = Series([_sync(site)])
+        work = f"memory of a first sync, {packages:,} packages"
+        rows.append(Row(work, series, series.resident / 1e6, "MB", 150))
+    return rows
+
+
+def snapshot(bench: Bench) -> list[Row]:
+    """Publishing 30,000 packages that are verified already."""
+    tree = bench.tree(30000, upstream.tiny)
+    costs = []
+    for _ in range(bench.rounds):
+        with bench.site(tree.root) as site:
+            _sync(site, "--no-publish")
+            subprocess.run(["sync", "-f", str(site.folder)], check=True)
+            nothing = _sync(site, "--no-publish")
+            published = _sync(site)
+            costs.append(Cost(published.seconds - nothing.seconds, published.resident))
+    series = Series(costs)
+    return [Row("a snapshot of 30,000 packages, published", series, series.seconds, "seconds", 1)]
+
+
+SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
+    "first": first_sync,
+    "unchanged": unchanged,
+    "one-percent": one_percent,
+    "sixty": sixty_repositories,
+    "slow-line": slow_line,
+    "memory": memory,
+    "snapshot": snapshot,
+}
