@@ -57,7 +57,7 @@ def test_payload_tampered_with(synced, tiny_upstream):
     path = add(tiny_upstream)
     tamper_payload(path)
     tiny_upstream.publish()
-    refused(synced, path, "Payload SHA256 digest")
+    refused(synced, path, "Payload", "digest: BAD")
 
 
 def test_header_tampered_with(synced, tiny_upstream):

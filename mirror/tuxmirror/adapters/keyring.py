@@ -17,6 +17,15 @@ from ..core.errors import ConfigError, SignatureError
 # RFC 4880, 9.4, as gpg's VALIDSIG reports them.
 _STRONG_HASHES = {"8": "SHA-256", "9": "SHA-384", "10": "SHA-512"}
 _TOO_MUCH = 64 * 1024
+# gpg's status words, doc/DETAILS.
+_BAD = {
+    "BADSIG": "the signature does not hold: it is not over this file",
+    "EXPKEYSIG": "signed by an expired key",
+    "REVKEYSIG": "signed by a revoked key",
+    "EXPSIG": "the signature has expired",
+    "ERRSIG": "the signature does not hold: by an unknown key, or over a weak digest",
+}
+_NONE = "there is no signature of this file in it"
 
 
 class GpgKeyring:
@@ -94,7 +103,8 @@ class GpgKeyring:
         if sum(words[0] == "NEWSIG" for words in status) > 1:
             return "more than one signature"
         if not result.valid or result.returncode != 0 or len(valid) != 1:
-            return f"the signature does not hold ({result.status or 'no signature'})"
+            # What gpg calls "signature valid" may be by a revoked key.
+            return next((_BAD[words[0]] for words in status if words[0] in _BAD), _NONE)
         if result.pubkey_fingerprint not in self.fingerprints:
             return "signed by a key that is not allowed here"
         if valid[0][8] not in _STRONG_HASHES:

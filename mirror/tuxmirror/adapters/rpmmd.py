@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import contextlib
 import gzip
 import hashlib
 import lzma
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +24,11 @@ from ..core.summary import Advisory
 from .files import storage_errors
 
 _CHUNK = 1 << 20
+# What people publish inflates to ten, seldom twenty times its size; bombs to a thousand times.
+_MAX_RATIO = 100
+_ALWAYS_FINE = 16 << 20
+_ENCODING = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class RpmMetadata:
@@ -34,17 +41,29 @@ class RpmMetadata:
         self, primary: Path, open_sha256: str | None, open_size: int | None
     ) -> list[Package]:
         packages: list[Package] = []
+        refused: list[MetadataError] = []
 
-        def take(package: createrepo_c.Package) -> None:
-            packages.append(_package(package))
+        def take(package: createrepo_c.Package) -> bool:
+            # createrepo_c would turn an exception into one of its own.
+            try:
+                packages.append(_package(package))
+            except MetadataError as error:
+                refused.append(error)
+            return not refused
+
+        def warn(_kind: int, message: str) -> bool:
+            refused.append(MetadataError("primary is not what dnf would read", found=message))
+            return False
 
         with self._inflated(primary, open_sha256, open_size) as plain:
             try:
                 createrepo_c.xml_parse_primary(
-                    str(plain), pkgcb=take, warningcb=_refuse_warning, do_files=False
+                    str(plain), pkgcb=take, warningcb=warn, do_files=False
                 )
             except createrepo_c.CreaterepoCError as error:
-                raise MetadataError(f"primary is damaged: {error}") from None
+                refused.append(_damaged("primary", error, plain))
+        if refused:
+            raise refused[0]
         return packages
 
     def advisories(self, updateinfo: Path, open_size: int | None) -> list[Advisory]:
@@ -52,7 +71,7 @@ class RpmMetadata:
             try:
                 records = createrepo_c.UpdateInfo(str(plain)).updates
             except createrepo_c.CreaterepoCError as error:
-                raise MetadataError(f"updateinfo is damaged: {error}") from None
+                raise _damaged("updateinfo", error, plain) from None
         return [
             Advisory(
                 id=record.id or "",
@@ -89,39 +108,84 @@ def _open(path: Path) -> IO[bytes]:
     return file
 
 
+def _damaged(what: str, error: Exception, plain: Path) -> MetadataError:
+    return MetadataError(
+        f"{what} is damaged",
+        expected=f"{what} as createrepo_c writes it",
+        found=str(error).replace(str(plain), what).strip(),
+    )
+
+
 def _inflate(path: Path, target: IO[bytes], open_sha256: str | None, open_size: int | None) -> None:
     limit = MAX_OPEN_BYTES if open_size is None else open_size
+    ratio_limit = max(_ALWAYS_FINE, path.stat().st_size * _MAX_RATIO)
     sha, size, tail = hashlib.sha256(), 0, b""
+    utf8 = codecs.getincrementaldecoder("utf-8")()
     try:
         with _open(path) as source:
             while chunk := source.read(_CHUNK):
+                _check_encoding(chunk, utf8, first=not size)
                 size += len(chunk)
                 if size > limit:
                     raise MetadataError("inflates to more than promised", expected=f"{limit} bytes")
+                if size > ratio_limit:
+                    raise MetadataError(
+                        "inflates out of all proportion", expected=f"at most {ratio_limit} bytes"
+                    )
                 # Escaped text holds no `<!`: only a DOCTYPE, an entity or CDATA brings one.
                 if b"<!DOCTYPE" in tail + chunk or b"<!ENTITY" in tail + chunk:
-                    raise MetadataError("has a DOCTYPE", expected="plain XML")
+                    raise MetadataError(
+                        "has a DOCTYPE", expected="plain XML", found="a DOCTYPE or an entity"
+                    )
                 tail = chunk[-16:]
                 sha.update(chunk)
                 with storage_errors(Path(target.name)):
                     target.write(chunk)
     except (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError) as error:
-        raise MetadataError(f"cannot be inflated: {error}") from None
+        raise MetadataError(
+            "cannot be inflated", expected="gzip, bzip2, xz or zstd", found=str(error)
+        ) from None
     with storage_errors(Path(target.name)):
         target.flush()
     if open_size is not None and size != open_size:
-        raise MetadataError("inflates to less than promised", expected=f"{open_size} bytes")
+        raise MetadataError(
+            "inflates to less than promised", expected=f"{open_size} bytes", found=f"{size} bytes"
+        )
     if open_sha256 is not None and sha.hexdigest() != open_sha256:
         raise MetadataError(
             "inflates to other bytes than promised", expected=open_sha256, found=sha.hexdigest()
         )
 
 
-def _refuse_warning(kind: int, message: str) -> bool:
-    raise MetadataError(f"primary is not what dnf would read: {message}")
+def _check_encoding(chunk: bytes, utf8: codecs.IncrementalDecoder, first: bool) -> None:
+    """UTF-8 and declared as such: in another encoding a DOCTYPE would go unseen.
+
+    Some encodings that libxml2 takes crash it, too.
+    """
+    try:
+        utf8.decode(chunk)
+    except UnicodeDecodeError as error:
+        raise MetadataError("is not UTF-8", expected="UTF-8", found=str(error)[:80]) from None
+    if b"\0" in chunk:
+        raise MetadataError("is not UTF-8", expected="UTF-8", found="a NUL byte")
+    declared = _ENCODING.search(chunk[:1000]) if first else None
+    if declared and declared[1].upper() not in (b"UTF-8", b"US-ASCII"):
+        found = declared[1][:40].decode()
+        raise MetadataError("is not UTF-8", expected="UTF-8", found=found)
 
 
 def _package(package: createrepo_c.Package) -> Package:
+    for field in ("name", "version", "release", "arch", "location_href", "pkgId", "checksum_type"):
+        if not getattr(package, field):
+            raise MetadataError(
+                f"a package without {field}",
+                expected="name, arch, version, release, checksum and location of each package",
+                found=str(package.name),
+            )
+    if not _NUMBER.fullmatch(package.epoch or "0"):
+        raise MetadataError(
+            f"{package.name} has no epoch", expected="a number", found=repr(package.epoch[:40])
+        )
     if package.location_base:
         raise MetadataError(
             f"{package.nevra()} is to be fetched from elsewhere",

@@ -56,7 +56,9 @@ def check_package_location(href: str) -> str:
     check_location(href)
     if not href.endswith(".rpm") or href.casefold().startswith(REPODATA):
         raise MetadataError(
-            f"a package cannot be at {href!r}", expected="a path ending in .rpm outside repodata/"
+            f"a package cannot be at {href!r}",
+            expected="a path ending in .rpm outside repodata/",
+            found=repr(href),
         )
     return href
 
@@ -79,7 +81,9 @@ def check_sha256(value: str, what: str) -> str:
         MetadataError: anything else.
     """
     if not _SHA256.fullmatch(value):
-        raise MetadataError(f"{what}: not a SHA-256", expected="64 hex digits", found=repr(value))
+        raise MetadataError(
+            f"{what} has no SHA-256", expected="64 hex digits", found=repr(value[:80])
+        )
     return value
 
 

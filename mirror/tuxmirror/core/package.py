@@ -58,7 +58,12 @@ def check_packages(packages: Iterable[Package]) -> None:
         check_sha256(package.sha256, package.nevra)
         locations.append(check_package_location(package.location))
         if package.size <= 0:
-            raise MetadataError(f"{package.nevra}: has no size", path=package.location)
+            raise MetadataError(
+                f"{package.nevra} has no size",
+                expected="a number of bytes",
+                found=str(package.size),
+                path=package.location,
+            )
         twin = contents.setdefault(package.nevra, package)
         if twin.sha256 != package.sha256:
             raise MetadataError(
