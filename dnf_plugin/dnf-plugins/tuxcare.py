@@ -19,18 +19,34 @@ OWN_PACKAGES = frozenset(["tuxcare-release", "tuxcare-fips-pin"])
 
 
 def enforcing(hook):
-    """A hook that stops the command when it cannot do its work."""
+    """A hook that stops the command when it cannot do its work.
+
+    Only the plain Error stops dnf in every version and with a word: some of its subclasses end
+    the command silently, and anything else is logged and ignored.
+    """
 
     @functools.wraps(hook)
     def closed(plugin):
         try:
             hook(plugin)
-        except dnf.exceptions.Error:
-            raise
         except Exception as error:  # noqa: BLE001
-            plugin.stop(error)
+            if type(error) is dnf.exceptions.Error:
+                raise
+            raise dnf.exceptions.Error(explain_failure(error)) from error
 
     return closed
+
+
+def explain_failure(error):
+    """What a person can act on; never fails itself."""
+    try:
+        message = getattr(error, "message", None) or "{}: {}".format(type(error).__name__, error)
+        hint = getattr(error, "hint", None) or "Repair it with 'dnf reinstall tuxcare-release'."
+    except Exception:  # noqa: BLE001
+        message, hint = type(error).__name__, "Repair it with 'dnf reinstall tuxcare-release'."
+    return "tuxcare: the FIPS pins cannot be checked, so nothing is changed: {}\n{}".format(
+        message, hint
+    )
 
 
 def helping(hook):
@@ -40,8 +56,6 @@ def helping(hook):
     def tolerant(plugin):
         try:
             hook(plugin)
-        except dnf.exceptions.Error:
-            raise
         except Exception as error:  # noqa: BLE001
             logger.warning("tuxcare: %s: %s", type(error).__name__, error)
 
@@ -75,8 +89,7 @@ class TuxCare(dnf.Plugin):
     def config(self):
         from tuxcare import dnf_adapter, variables
 
-        if self._redactor is not None:
-            dnf_adapter.clean_progress(self.base, self._redactor)
+        self._clean_progress()
         disabled, names = dnf_adapter.disable_unset(self.base)
         if os.geteuid() != 0:
             return
@@ -86,16 +99,25 @@ class TuxCare(dnf.Plugin):
             registered = self._injected is not None and self._injected.token is not None
             logger.warning(variables.explain_unset(disabled, names, registered))
 
+    @helping
+    def _clean_progress(self):
+        """Again in sack(): some commands replace the progress bar after config()."""
+        if self._redactor is not None:
+            from tuxcare import dnf_adapter
+
+            dnf_adapter.clean_progress(self.base, self._redactor)
+
     @enforcing
     def sack(self):
+        self._clean_progress()
         if not self._fips_may_be_on():
             return
         self._failure = None
         try:
             self._filter()
-        except dnf.exceptions.Error:
-            raise
         except Exception as error:  # noqa: BLE001
+            if type(error) is dnf.exceptions.Error:
+                raise
             # Not yet: reading commands and the repair of the plugin itself go on.
             self._failure = error
 
@@ -168,13 +190,3 @@ class TuxCare(dnf.Plugin):
         import libdnf.transaction
 
         return item.reason == libdnf.transaction.TransactionItemReason_CLEAN
-
-    def stop(self, error):
-        """Ends the command with what a person can act on."""
-        message = getattr(error, "message", None) or "{}: {}".format(type(error).__name__, error)
-        hint = getattr(error, "hint", None) or "Repair it with 'dnf reinstall tuxcare-release'."
-        raise dnf.exceptions.Error(
-            "tuxcare: the FIPS pins cannot be checked, so nothing is changed: {}\n{}".format(
-                message, hint
-            )
-        ) from error

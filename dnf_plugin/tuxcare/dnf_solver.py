@@ -6,7 +6,7 @@ sight rather than refused; and a solver that cannot find a way because of that m
 
 import fnmatch
 import logging
-from typing import Any, List, Optional, Sequence
+from typing import Any, Callable, List, Optional, Sequence
 
 import dnf
 import dnf.exceptions
@@ -193,8 +193,20 @@ class _WatchingCallback:
 
     def start(self) -> None:
         self._callback.start()
-        self._guard.make_room()
+        _or_stop(self._guard.make_room)
 
     def end(self) -> None:
         self._callback.end()
-        self._guard.explain_failure()
+        _or_stop(self._guard.explain_failure)
+
+
+def _or_stop(step: Callable[[], None]) -> None:
+    """dnf expects no exception but its own from a callback, and would show a traceback."""
+    try:
+        step()
+    except dnf.exceptions.Error:
+        raise
+    except Exception as error:
+        raise dnf.exceptions.Error(
+            "tuxcare: the FIPS pins cannot be applied, so nothing is changed: {!r}".format(error)
+        ) from error
