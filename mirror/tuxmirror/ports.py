@@ -106,7 +106,7 @@ class Pool(Protocol):
         """A small file, its digest checked again. Raises DigestError, StorageError."""
 
     def adopt(self, path: Path, sha256: str) -> None:
-        """Move a file whose content was verified into the pool."""
+        """Move a file whose content was verified into the pool; nothing, if it is there."""
 
     def add(self, data: bytes) -> str:
         """A small file from memory; its SHA-256."""

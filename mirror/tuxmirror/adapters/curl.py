@@ -52,6 +52,7 @@ class CurlTransport:
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, parallel * _BURST)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         self._idle: list[pycurl.Curl] = []
+        self._on_their_way = 0
         self._failures: list[Failure] = []
 
     def allow(self, url: str) -> None:
@@ -96,6 +97,7 @@ class CurlTransport:
                 yield from self._step(active, waiting)
         finally:
             for handle, job in active.items():
+                self._on_their_way -= job.weight
                 self._multi.remove_handle(handle)
                 job.close()
                 handle.close()
@@ -119,6 +121,7 @@ class CurlTransport:
             job.begin(handle)
             self._multi.add_handle(handle)
             active[handle] = job
+            self._on_their_way += job.weight
         waiting.extend((now, job) for job in due)
 
     def _has_room(self, active: dict[pycurl.Curl, J]) -> bool:
@@ -128,7 +131,7 @@ class CurlTransport:
             return True
         if len(active) >= self._parallel * _BURST:
             return False
-        return sum(job.weight for job in active.values()) < _WINDOW_BYTES
+        return self._on_their_way < _WINDOW_BYTES
 
     def _step(
         self, active: dict[pycurl.Curl, J], waiting: list[tuple[float, J]]
@@ -161,6 +164,7 @@ class CurlTransport:
         trouble: tuple[int, str] | None,
     ) -> Iterator[tuple[J, MirrorError | None]]:
         job = active.pop(handle)
+        self._on_their_way -= job.weight
         self._multi.remove_handle(handle)
         status = handle.getinfo(pycurl.RESPONSE_CODE)
         location = handle.getinfo(pycurl.REDIRECT_URL)

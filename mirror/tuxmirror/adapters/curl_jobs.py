@@ -27,7 +27,12 @@ class Limits(NamedTuple):
 
 
 class Job:
-    """One thing to fetch. `urls` are tried in order, each several times where that can help."""
+    """One thing to fetch. `urls` are tried in order, each several times where that can help.
+
+    `weight` is about how many bytes will come.
+    """
+
+    weight = 4096
 
     def __init__(self, urls: Sequence[str]) -> None:
         self.url = urls[0]
@@ -49,12 +54,13 @@ class Job:
         self._retry_after = 0.0
 
     def header(self, line: bytes) -> None:
+        # Ten of these come with every file of a release: most end after one comparison.
         if line.startswith(b"HTTP/"):
             code = line.split(None, 2)[1:2]
             self._status = int(code[0]) if code and code[0].isdigit() else 0
-        name, _, value = line.partition(b":")
-        if name.lower() == b"retry-after" and value.strip().isdigit():
-            self._retry_after = float(value)
+        elif line[:1] in b"rR" and line[:12].lower() == b"retry-after:":
+            value = line[12:].strip()
+            self._retry_after = float(value) if value.isdigit() else 0.0
 
     def write(self, chunk: bytes) -> int | None:
         """The body of an error or a redirect is nobody's file."""
@@ -160,6 +166,7 @@ class FileJob(Job):
     ) -> None:
         super().__init__(download.urls)
         self.download = download
+        self.weight = download.size
         self.path = directory / f"{download.sha256}.part"
         self._progress = progress
         self._file = -1
@@ -201,10 +208,13 @@ class FileJob(Job):
             self.refused = f"sent more than the {self.download.size} bytes promised"
             return -1
         # Runs for every 16 kB of a release: a context manager here would show.
-        written = _try_write(self._file, chunk)
+        try:
+            written = os.write(self._file, chunk)
+        except OSError:
+            written = 0
         if written != len(chunk):
             with storage_errors(self.path):
-                _write_all(self._file, chunk[max(written, 0) :])
+                _write_all(self._file, chunk[written:])
         self._sha.update(chunk)
         self._size += len(chunk)
         self._progress(len(chunk))
@@ -252,14 +262,7 @@ class FileJob(Job):
         )
 
 
-def _try_write(descriptor: int, chunk: bytes) -> int:
-    try:
-        return os.write(descriptor, chunk)
-    except OSError:
-        return -1
-
-
 def _write_all(descriptor: int, chunk: bytes) -> None:
-    """What `_try_write` could not; says why. Raises OSError."""
+    """The rest of a chunk that did not go in one piece. Raises OSError."""
     while chunk:
         chunk = chunk[os.write(descriptor, chunk) :]

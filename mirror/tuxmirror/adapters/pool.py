@@ -21,16 +21,20 @@ class FilePool:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._text = str(root)
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
         self._shards = {entry.name for entry in root.iterdir()}
 
     def path(self, sha256: str) -> Path:
-        return self._root / sha256[:2] / sha256
+        return Path(self._name(sha256))
+
+    def _name(self, sha256: str) -> str:
+        # As text: pathlib shows in the time of a first sync.
+        return f"{self._text}/{sha256[:2]}/{sha256}"
 
     def missing(self, wanted: Iterable[str]) -> set[str]:
-        root = str(self._root)
-        return {sha for sha in wanted if not os.path.exists(f"{root}/{sha[:2]}/{sha}")}  # noqa: PTH110
+        return {sha for sha in wanted if not os.path.exists(self._name(sha))}  # noqa: PTH110
 
     def read(self, sha256: str) -> bytes:
         path = self.path(sha256)
@@ -45,14 +49,16 @@ class FilePool:
         return data
 
     def adopt(self, path: Path, sha256: str) -> None:
-        target = self._target(sha256)
+        source, target = str(path), self._target(sha256)
+        if source == target:
+            return
         with storage_errors(path):
-            os.chmod(path, 0o644)  # noqa: PTH101 - pathlib shows in a first sync
-            os.rename(path, target)  # noqa: PTH104
+            os.chmod(source, 0o644)  # noqa: PTH101
+            os.rename(source, target)  # noqa: PTH104
 
     def add(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
-        target = self._target(sha256)
+        target = Path(self._target(sha256))
         if not target.exists():
             with storage_errors(target):
                 descriptor, name = tempfile.mkstemp(dir=self._root, prefix=".new-")
@@ -62,13 +68,14 @@ class FilePool:
                 Path(name).rename(target)
         return sha256
 
-    def _target(self, sha256: str) -> Path:
-        path = self.path(sha256)
+    def _target(self, sha256: str) -> str:
+        """Where it belongs; its folder is there afterwards."""
+        name = self._name(sha256)
         if sha256[:2] not in self._shards:
-            with storage_errors(path):
-                path.parent.mkdir(exist_ok=True)
+            with storage_errors(Path(name)):
+                Path(name).parent.mkdir(exist_ok=True)
             self._shards.add(sha256[:2])
-        return path
+        return name
 
     def free_bytes(self) -> int:
         status = os.statvfs(self._root)
