@@ -244,6 +244,20 @@ def test_header_is_not_what_primary_says(synced, tiny_upstream, field, old, new)
     assert error["expected"] != error["found"]
 
 
+def test_new_description_of_a_package_that_was_verified_before(synced, tiny_upstream):
+    """Its bytes are known to be good; that they are those of another package must be noticed."""
+    add(tiny_upstream, RpmSpec("delta"))
+    tiny_upstream.publish()
+    tiny_upstream.edit_metadata(
+        "BaseOS", "x86_64", "primary", lambda text: text.replace(">alpha<", ">glibc<")
+    )
+    with synced.harmless(gained=[tiny_upstream.package("delta-*")]):
+        run = synced.sync("--json")
+    assert run.status == 4, run
+    assert run.error["path"] == "Packages/alpha-1.0-1.el9.x86_64.rpm"
+    assert (run.error["expected"], run.error["found"]) == ("glibc", "alpha")
+
+
 def test_every_refused_package_is_named_and_kept(synced, tiny_upstream, keys):
     specs = [RpmSpec(f"evil{number}") for number in range(3)]
     paths = tiny_upstream.add("BaseOS", "x86_64", specs, signed_by=keys.stranger)

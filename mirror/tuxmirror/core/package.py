@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from .errors import MetadataError
 from .names import check_package_location, check_sha256, check_unique
+
+DESCRIPTION_LENGTH = 16
 
 
 class Package(NamedTuple):
@@ -25,6 +28,12 @@ class Package(NamedTuple):
     size: int
     build_time: int
     sourcerpm: str
+
+    @property
+    def description(self) -> str:
+        """A short name for all that `check_header` compares."""
+        fields = repr([getattr(self, field) for field in Header._fields])
+        return hashlib.sha256(fields.encode()).hexdigest()[:DESCRIPTION_LENGTH]
 
     @property
     def nevra(self) -> str:

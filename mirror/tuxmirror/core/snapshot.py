@@ -36,7 +36,8 @@ class File(NamedTuple):
 class Repository:
     """One repository of a snapshot. `signed_by` are fingerprints, or `pinned` / `local`.
 
-    `keys` names the set of keys its packages were verified with, see `keys_id`.
+    `keys` names the set of keys its packages were verified with, see `keys_id`; `verified` is the
+    SHA-256 of what was said of them then, see `encode_verified`.
     """
 
     files: str
@@ -46,6 +47,7 @@ class Repository:
     bytes: int
     signed_by: str
     keys: str
+    verified: str
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,16 @@ def decode_files(data: bytes) -> list[File]:
         sha256, size, path = line.split(" ", 2)
         files.append(File(check_location(path), sha256, int(size)))
     return files
+
+
+def encode_verified(descriptions: Mapping[str, str]) -> bytes:
+    """Which content was verified as which package: `core.package` descriptions by SHA-256."""
+    return "".join(f"{sha} {text}\n" for sha, text in sorted(descriptions.items())).encode()
+
+
+def decode_verified(data: bytes) -> dict[str, str]:
+    """The reverse of `encode_verified`."""
+    return dict(line.split(" ", 1) for line in data.decode().splitlines())
 
 
 def keys_id(fingerprints: Iterable[str]) -> str:

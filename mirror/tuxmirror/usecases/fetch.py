@@ -25,8 +25,11 @@ class Job(NamedTuple):
     path: Path | None
 
 
-def jobs(change: Change, known: set[str]) -> dict[str, Job]:
-    """What is still to be verified, by SHA-256; `known` was verified before with these keys.
+def jobs(change: Change, known: Mapping[str, str]) -> dict[str, Job]:
+    """What is still to be verified, by SHA-256.
+
+    Args:
+        known: what was verified before with these keys, and as which package.
 
     Raises:
         MetadataError: two repositories describe one content differently.
@@ -35,7 +38,7 @@ def jobs(change: Change, known: set[str]) -> dict[str, Job]:
     for name, content in change.contents.items():
         roots = change.fresh[name].roots
         for package in content.packages:
-            if package.sha256 in known:
+            if package.sha256 in known and known[package.sha256] == package.description:
                 continue
             first = wanted.get(package.sha256)
             if first is None:
@@ -147,16 +150,14 @@ class _Intake:
         self._refused: list[MirrorError] = []
 
     def take(self, result: Verified) -> None:
-        pooled = self._mirror.pool.path(result.package.sha256)
         if result.error is None:
-            if result.path != pooled:
-                self._mirror.pool.adopt(result.path, result.package.sha256)
+            self._mirror.pool.adopt(result.path, result.package.sha256)
             return
         repository = self._wanted[result.package.sha256].repository
         error = result.error.located(tree=self._tree.name, repository=repository)
         error.way_out = error.way_out or self._WAY_OUT
         self._refused.append(error)
-        if result.path != pooled:
+        if result.path != self._mirror.pool.path(result.package.sha256):
             self._mirror.state.quarantine(self._tree.name, result.path, error)
         self._mirror.reporter.event("quarantine", **error.as_dict())
 

@@ -181,17 +181,17 @@ def _take(
     return snapshot
 
 
-def _verified(mirror: Mirror, current: Snapshot | None, keys: str) -> set[str]:
-    """Content of the last snapshot that was verified with the same keys and is still there."""
-    if current is None:
-        return set()
-    known = {
-        file.sha256
-        for repository in current.repositories.values()
-        if repository.keys == keys
-        for file in snapshots.decode_files(mirror.pool.read(repository.files))
-    }
-    return known - mirror.pool.missing(known)
+def _verified(mirror: Mirror, current: Snapshot | None, keys: str) -> dict[str, str]:
+    """Packages of the last snapshot that were verified with the same keys and are still there.
+
+    By SHA-256, what they were described as.
+    """
+    known: dict[str, str] = {}
+    for repository in current.repositories.values() if current else ():
+        if repository.keys == keys:
+            known.update(snapshots.decode_verified(mirror.pool.read(repository.verified)))
+    missing = mirror.pool.missing(known)
+    return {sha: text for sha, text in known.items() if sha not in missing}
 
 
 def _snapshot(
@@ -205,6 +205,7 @@ def _snapshot(
     for name, fresh in change.fresh.items():
         content = change.contents[name]
         files = metadata.file_list(fresh, content, mirror)
+        described = {package.sha256: package.description for package in content.packages}
         repositories[name] = Repository(
             files=mirror.pool.add(snapshots.encode_files(files)),
             repomd=fresh.repomd.sha256,
@@ -213,6 +214,7 @@ def _snapshot(
             bytes=sum(package.size for package in content.packages),
             signed_by=fresh.signed_by,
             keys=keys,
+            verified=mirror.pool.add(snapshots.encode_verified(described)),
         )
     return Snapshot(tree.name, int(mirror.clock()), repositories, mirror.tool)
 
