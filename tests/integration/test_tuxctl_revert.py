@@ -32,6 +32,14 @@ def test_a_key_that_rpm_knew_before_stays(register, tuxctl, client_root, stand_i
     assert client_root.rpm_keys() == [stand_in_key.fingerprint[-8:].lower()]
 
 
+def test_the_key_may_stay(register, tuxctl, client_root, stand_in_key):
+    before = client_root.snapshot()
+    register()
+    assert tuxctl("unregister", "--local", "--keep-key").status == 0
+    assert client_root.snapshot() == before
+    assert client_root.rpm_keys() == [stand_in_key.fingerprint[-8:].lower()]
+
+
 def test_an_administrators_later_edits_stay(register, tuxctl, client_root):
     register()
     client_root.write(BASEOS, client_root.read(BASEOS).replace("gpgcheck=1", "gpgcheck=1\nx=1", 1))

@@ -8,7 +8,8 @@ import pytest
 from tests.support.faults import FaultySystem, Killed
 from tuxcare.errors import LockHeld, StorageError
 from tuxcare.host import HostPaths
-from tuxctl.journal import EDITED, OWNED, SECRET, Action, Journal
+from tuxctl.journal import Journal
+from tuxctl.records import EDITED, OWNED, SECRET, Action
 from tuxctl.system import System
 
 
@@ -242,14 +243,6 @@ def test_modes_and_attributes_come_back(host):
     assert stat.S_IMODE(host.file.stat().st_mode) == 0o640
 
 
-def test_reverting_some_files_leaves_the_others(host):
-    host.change(host.journal())
-    host.journal().revert(only=[str(host.own)])
-    assert contents(host) == dict(AFTER, own=None)
-    host.journal().revert()
-    assert contents(host) == BEFORE
-
-
 def test_nothing_secret_stays_in_the_journal(host):
     host.change(host.journal())
     with host.journal().run("again") as run:
@@ -277,6 +270,31 @@ def test_actions_of_finished_runs_are_undone_by_reverting(host):
     host.journal().revert()
     assert host.undone == [{"n": 1}]
     assert host.journal().is_empty()
+
+
+def test_actions_may_be_left_as_they_are(host):
+    before = host.snapshot()
+    with host.journal().run("test") as run:
+        run.act(Action("note", {"n": 1}), lambda: None)
+        run.put(str(host.new), b"x\n", SECRET, 0o600)
+    assert host.journal().revert(keep_actions=True) == []
+    assert host.undone == []
+    assert host.snapshot() == before
+
+
+def test_an_action_that_cannot_be_undone_does_not_keep_the_files(host):
+    def fail(_detail):
+        raise StorageError("the database is locked")
+
+    journal = Journal(host.paths, System(str(host.root)), {"note": fail})
+    with pytest.raises(StorageError, match="the database is locked"), journal.run("test") as run:
+        run.put(str(host.file), b"x\n", EDITED)
+        run.act(Action("note", {"n": 1}), lambda: None)
+        raise RuntimeError
+    assert contents(host) == BEFORE
+    assert journal.pending() == "test"
+    assert host.journal().recover() == "test"
+    assert host.undone == [{"n": 1}]
 
 
 def test_putting_the_same_bytes_is_no_change(host):

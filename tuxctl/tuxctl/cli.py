@@ -140,8 +140,14 @@ def _add_commands(parser: argparse.ArgumentParser) -> None:
     add("validate", "say whether this host is registered").add_argument(
         "--show-token", action="store_true", help="print the token itself"
     )
-    add("unregister", "de-register, and put every file back").add_argument(
+    leaving = add("unregister", "de-register, and put every file back")
+    leaving.add_argument(
         "--local", action="store_true", help="do not tell the registration service"
+    )
+    leaving.add_argument(
+        "--keep-key",
+        action="store_true",
+        help="leave the signing key with rpm (for scriptlets, which find its database locked)",
     )
     _add_fips(add("fips", "FIPS mode: what the DNF plugin holds"))
     release = add("releasever", "show or choose the minor release to follow")
@@ -193,7 +199,7 @@ def _command(arguments: argparse.Namespace) -> Command:
     if arguments.validate:
         return _validate(False)
     if arguments.delete:
-        return _unregister(False)
+        return _unregister()
     return _subcommand(arguments)
 
 
@@ -205,7 +211,7 @@ def _subcommand(arguments: argparse.Namespace) -> Command:
     if arguments.command == "validate":
         return _validate(arguments.show_token)
     if arguments.command == "unregister":
-        return _unregister(arguments.local)
+        return _unregister(arguments.local, arguments.keep_key)
     if arguments.command == "fips":
         return _fips(arguments)
     if arguments.command == "releasever":
@@ -252,10 +258,10 @@ def _validate(show_token: bool) -> Command:
     return lambda context: validate(context, show_token)
 
 
-def _unregister(local: bool) -> Command:
+def _unregister(local: bool = False, keep_key: bool = False) -> Command:
     from tuxctl.unregister import unregister
 
-    return lambda context: unregister(context, local)
+    return lambda context: unregister(context, local, keep_key)
 
 
 def _fips(arguments: argparse.Namespace) -> Command:

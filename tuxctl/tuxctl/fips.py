@@ -23,8 +23,9 @@ from tuxcare.host import (
 from tuxcare.manifest import Manifest
 from tuxctl import licence, preflight, repos
 from tuxctl.context import Context
-from tuxctl.journal import EDITED, OWNED, Run
+from tuxctl.journal import Run
 from tuxctl.merge import take_back
+from tuxctl.records import EDITED, OWNED
 
 PIN_PACKAGE = "tuxcare-fips-pin"
 

@@ -17,77 +17,30 @@ Kinds of file decide what happens to edits that people made after ours:
 """
 
 import contextlib
+import functools
 import hashlib
-import json
 import os
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set
 
 from tuxcare.errors import StorageError, TuxcareError
 from tuxcare.host import HostPaths
+from tuxctl import records
 from tuxctl.merge import take_back
+from tuxctl.records import (
+    EDITED,
+    OWNED,
+    SECRET,
+    Action,
+    Change,
+    Document,
+    State,
+    merged_files,
+)
 from tuxctl.system import Attributes, Content, System
 
-EDITED = "edited"
-OWNED = "owned"
-SECRET = "secret"  # noqa: S105  # a kind of file, not a password
-
-_VERSION = 1
 _FILE = Attributes(mode=0o600, uid=0, gid=0)
 
 Undoer = Callable[[Mapping[str, Any]], None]
-
-
-class State(NamedTuple):
-    """A file as recorded: which bytes, and its attributes."""
-
-    sha256: str
-    mode: int
-    uid: int
-    gid: int
-    mtime_ns: Optional[int]
-    xattrs: Mapping[str, str]
-
-    @classmethod
-    def of(cls, content: Content) -> "State":
-        return cls(content.sha256, *content.attributes)
-
-    @property
-    def attributes(self) -> Attributes:
-        return Attributes(self.mode, self.uid, self.gid, self.mtime_ns, self.xattrs)
-
-
-class Change(NamedTuple):
-    """A change of one file; None stands for no file. `path` is as on the host, without root.
-
-    `directories`: those that had to be made for it, outermost first. `rebased`: the original
-    with what people edited between our runs; None where nobody did. `stands`: it is not undone
-    when its run fails.
-    """
-
-    path: str
-    kind: str
-    before: Optional[State]
-    after: Optional[State]
-    directories: List[str]
-    rebased: Optional[State] = None
-    stands: bool = False
-
-
-class Action(NamedTuple):
-    """A change that is not one of a file; `kind` names who can undo it, `detail` tells him what."""
-
-    kind: str
-    detail: Mapping[str, Any]
-
-
-class Document(NamedTuple):
-    """journal.json. `run` names the command of an unfinished run; its changes are in order."""
-
-    files: Dict[str, Change]
-    actions: List[Action]
-    run: Optional[str]
-    changes: List[Change]
-    run_actions: List[Action]
 
 
 class Journal:
@@ -146,18 +99,21 @@ class Journal:
         self._save(document._replace(run=command, changes=[], run_actions=[]))
         try:
             yield Run(self)
+            self._finish()
         except BaseException:
             self._roll_back()
             raise
-        self._finish()
+        # From here on the run counts as done; a next one tidies up as well.
+        with contextlib.suppress(StorageError):
+            self._tidy(self._load())
 
     def recover(self) -> Optional[str]:
         """Undo a run that was cut off; its command, None where there was none."""
         document = self._load()
         if document.run is not None:
             self._roll_back()
-        elif not document.files and not document.actions:
-            self._dispose()
+        else:
+            self._tidy(document)
         return document.run
 
     def record(self, change: Change) -> None:
@@ -215,51 +171,40 @@ class Journal:
 
     # -- going back --------------------------------------------------------------------------
 
-    def revert(self, only: Optional[List[str]] = None) -> List[str]:
-        """Put back what finished runs changed, everything or the given files (real paths).
+    def revert(self, keep_actions: bool = False) -> List[str]:
+        """Put back what finished runs changed; `keep_actions`: but for what is not a file.
 
         Returns what was left alone, a sentence each. Stops at the first file that cannot be
         written, with StorageError; running it again goes on.
         """
-        if self.is_empty():
-            self._dispose()
-            return []
         notes: List[str] = []
-        wanted = None if only is None else {self._paths.inside(path) for path in only}
-        if wanted is None:
-            self._undo_actions(self._load().actions)
         for path, change in sorted(self._load().files.items()):
-            if wanted is not None and path not in wanted:
-                continue
             notes.extend(self._restore(change))
             document = self._load()
             del document.files[path]
             self._save(document)
-        if wanted is None:
-            self._dispose()
-        else:
-            self._prune(self._load())
+        if not keep_actions:
+            for action in reversed(self._load().actions):
+                self._undoers[action.kind](action.detail)
+        self._dispose()
         return notes
 
-    def _undo_actions(self, actions: List[Action]) -> None:
-        for action in reversed(actions):
-            self._undoers[action.kind](action.detail)
-        document = self._load()
-        self._save(document._replace(actions=[]))
-
     def _roll_back(self) -> None:
+        """Undo the unfinished run, as much of it as can be. Raises StorageError for the rest."""
         document = self._load()
-        for action in reversed(document.run_actions):
-            self._undoers[action.kind](action.detail)
+        if document.run is None:
+            return
         kept = [change for change in document.changes if change.stands and self.intact(change)]
-        troubles: List[str] = []
-        for change in reversed(document.changes):
-            if change in kept:
-                continue
-            try:
-                self._restore(change)
-            except TuxcareError as error:
-                troubles.append(error.message)
+        undo: List[Callable[[], Any]] = [
+            functools.partial(self._undoers[action.kind], action.detail)
+            for action in reversed(document.run_actions)
+        ]
+        undo += [
+            functools.partial(self._restore, change)
+            for change in reversed(document.changes)
+            if change not in kept
+        ]
+        troubles = [trouble for trouble in map(_attempt, undo) if trouble]
         if troubles:
             raise StorageError(
                 "could not put back what the unfinished '{}' had changed: {}".format(
@@ -267,28 +212,21 @@ class Journal:
                 ),
                 "Remove the cause, then run tuxctl again: it goes on from its journal.",
             )
-        merged = _merged(document.files, kept)
-        self._settle(document._replace(files=merged, run=None, changes=[], run_actions=[]))
+        settled = Document(merged_files(document.files, kept), document.actions, None, [], [])
+        self._save(settled)
+        self._tidy(settled)
 
     def _finish(self) -> None:
         document = self._load()
-        files = _merged(document.files, document.changes)
+        files = merged_files(document.files, document.changes)
         for path, change in document.files.items():
             if path not in files and change.before is None:
                 self._remove_directories(change)
-        self._settle(
-            Document(
-                files=files,
-                actions=document.actions + document.run_actions,
-                run=None,
-                changes=[],
-                run_actions=[],
-            )
-        )
+        actions = document.actions + document.run_actions
+        self._save(Document(files, actions, None, [], []))
 
-    def _settle(self, document: Document) -> None:
-        """Save a document without a run; a journal with nothing in it leaves no file."""
-        self._save(document)
+    def _tidy(self, document: Document) -> None:
+        """Remove bytes that no record needs; a journal with nothing in it leaves no file."""
         self._prune(document)
         if not document.files and not document.actions:
             self._dispose()
@@ -408,7 +346,7 @@ class Journal:
         if data is None:
             return Document({}, [], None, [], [])
         try:
-            return _from_json(json.loads(data.decode("utf-8")))
+            return records.load(data)
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
                 "{}: damaged journal: {!r}".format(self._file, error),
@@ -416,8 +354,7 @@ class Journal:
             ) from error
 
     def _save(self, document: Document) -> None:
-        text = json.dumps(_to_json(document), indent=1, sort_keys=True) + "\n"
-        self._system.write(self._file, text.encode(), self._own())
+        self._system.write(self._file, records.dump(document), self._own())
 
 
 class Run:
@@ -465,6 +402,15 @@ def _same(current: Optional[Content], state: Optional[State]) -> bool:
     return State.of(current)._replace(mtime_ns=None) == state._replace(mtime_ns=None)
 
 
+def _attempt(undo: Callable[[], Any]) -> str:
+    """The trouble that it met, if any."""
+    try:
+        undo()
+    except TuxcareError as error:
+        return error.message
+    return ""
+
+
 def _attributes_back(change: Change, current: Optional[Content]) -> Attributes:
     """The original attributes, unless somebody changed those of an edited file since."""
     assert change.before is not None  # noqa: S101
@@ -473,80 +419,3 @@ def _attributes_back(change: Change, current: Optional[Content]) -> Attributes:
         if found._replace(mtime_ns=None) != written._replace(mtime_ns=None):
             return found._replace(mtime_ns=None)
     return change.before.attributes
-
-
-def _merged(files: Mapping[str, Change], changes: List[Change]) -> Dict[str, Change]:
-    """The files of finished runs and of one more: first original, last written."""
-    merged = dict(files)
-    for change in changes:
-        earlier = merged.get(change.path)
-        if earlier:
-            change = change._replace(
-                before=change.rebased or earlier.before, directories=earlier.directories
-            )
-        change = change._replace(rebased=None, stands=False)
-        unchanged = (
-            change.before
-            and change.after
-            and change.before._replace(mtime_ns=None) == change.after._replace(mtime_ns=None)
-        )
-        if unchanged or (change.before is None and change.after is None):
-            merged.pop(change.path, None)
-        else:
-            merged[change.path] = change
-    return merged
-
-
-def _to_json(document: Document) -> Dict[str, Any]:
-    def change(value: Change) -> Dict[str, Any]:
-        return {
-            "path": value.path,
-            "kind": value.kind,
-            "before": value.before._asdict() if value.before else None,
-            "after": value.after._asdict() if value.after else None,
-            "directories": value.directories,
-            "rebased": value.rebased._asdict() if value.rebased else None,
-            "stands": value.stands,
-        }
-
-    def actions(values: List[Action]) -> List[Dict[str, Any]]:
-        return [{"kind": value.kind, "detail": dict(value.detail)} for value in values]
-
-    return {
-        "version": _VERSION,
-        "files": [change(value) for _path, value in sorted(document.files.items())],
-        "actions": actions(document.actions),
-        "run": document.run,
-        "changes": [change(value) for value in document.changes],
-        "run_actions": actions(document.run_actions),
-    }
-
-
-def _from_json(value: Mapping[str, Any]) -> Document:
-    def state(item: Optional[Mapping[str, Any]]) -> Optional[State]:
-        return None if item is None else State(**item)
-
-    def change(item: Mapping[str, Any]) -> Change:
-        return Change(
-            item["path"],
-            item["kind"],
-            state(item["before"]),
-            state(item["after"]),
-            list(item["directories"]),
-            state(item["rebased"]),
-            item["stands"],
-        )
-
-    def actions(items: List[Mapping[str, Any]]) -> List[Action]:
-        return [Action(item["kind"], item["detail"]) for item in items]
-
-    if value["version"] != _VERSION:
-        raise ValueError("version {!r}, expected {}".format(value["version"], _VERSION))
-    files = [change(item) for item in value["files"]]
-    return Document(
-        {item.path: item for item in files},
-        actions(value["actions"]),
-        value["run"],
-        [change(item) for item in value["changes"]],
-        actions(value["run_actions"]),
-    )

@@ -14,9 +14,10 @@ from tuxcare.host import HostPaths, TuxcareConf, read_registration, read_token
 from tuxctl import fips, identity, preflight, repos
 from tuxctl.context import Context
 from tuxctl.fips import Fips
-from tuxctl.journal import EDITED, OWNED, SECRET, Run
+from tuxctl.journal import Run
 from tuxctl.licence import ESU, FIPS, LicenceKey
 from tuxctl.lifecycle import covers
+from tuxctl.records import EDITED, OWNED, SECRET
 from tuxctl.service import KeyInfo, Registration, is_open_http
 
 STEPS = (
@@ -273,9 +274,11 @@ class _Registering:
 
     def _give_back(self) -> None:
         """Best effort: the trouble that ended the run is the one to tell."""
-        if self._registration is None or self._replaces_own_token():
+        if self._registration is None:
             return
         with contextlib.suppress(TuxcareError):
+            if read_token(self._paths) == self._registration.token:
+                return  # it replaced the host's own, or all was done already
             self._context.service(self._server).unregister(self._registration.token)
 
 

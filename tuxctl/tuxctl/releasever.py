@@ -6,8 +6,8 @@ from tuxcare.host import RELEASEVER, followed_release, read_fips, read_release, 
 from tuxcare.repofile import RepoFile
 from tuxctl import repos
 from tuxctl.context import Context
-from tuxctl.journal import EDITED
 from tuxctl.lifecycle import has_esu, is_supported, sort_key, supported_text
+from tuxctl.records import EDITED
 
 
 def show(context: Context) -> None:

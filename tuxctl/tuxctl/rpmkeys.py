@@ -3,7 +3,8 @@
 from typing import Any, List, Mapping
 
 from tuxcare.errors import StorageError
-from tuxctl.journal import Action, Run
+from tuxctl.journal import Run
+from tuxctl.records import Action
 from tuxctl.system import System
 
 ACTION = "rpm-key"

@@ -9,8 +9,11 @@ from tuxctl.context import Context
 SUCCESS = "De-registration successful"
 
 
-def unregister(context: Context, local: bool = False) -> None:
-    """Undo what registering did. `local`: without telling the service.
+def unregister(context: Context, local: bool = False, keep_key: bool = False) -> None:
+    """Undo what registering did.
+
+    `local`: without telling the service. `keep_key`: leave the signing key with rpm, whose
+    database is locked where a package's scriptlet runs this.
 
     Raises NotRegistered, NetworkError (the host is as it was), StorageError (run it again).
     """
@@ -20,7 +23,7 @@ def unregister(context: Context, local: bool = False) -> None:
             raise NotRegistered("Server is not registered")
         if token is not None and not local:
             _tell_service(context, token)
-        for note in context.journal.revert():
+        for note in context.journal.revert(keep_actions=keep_key):
             context.console.note(note)
         # A token that no journal knows of (put there by hand) is none to leave behind.
         context.system.remove(context.paths.token)
