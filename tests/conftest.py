@@ -10,8 +10,19 @@ from tests.support import requires
 from tests.support.policy import RunPolicy
 
 
+def pytest_addoption(parser):
+    parser.addoption("--report", metavar="FILE", help="write what was tested, in Markdown")
+
+
 def pytest_configure(config):
     config.pluginmanager.register(RunPolicy(config), "run-policy")
+    report = config.getoption("report")
+    if report and not hasattr(config, "workerinput"):
+        from pathlib import Path
+
+        from tests.support.report import FullReport
+
+        config.pluginmanager.register(FullReport(Path(report)), "full-report")
 
 
 def pytest_collection_modifyitems(items):
