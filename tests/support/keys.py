@@ -18,6 +18,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -220,6 +221,10 @@ def _agent(homedir: Path) -> Iterator[None]:
         yield
     finally:
         _run(["gpgconf", "--homedir", str(homedir), "--kill", "gpg-agent"], homedir)
+        # It was only told to end. The next gpg must not take a dying agent for a living one.
+        deadline = time.monotonic() + 5
+        while (homedir / "S.gpg-agent").exists() and time.monotonic() < deadline:
+            time.sleep(0.002)
 
 
 def _fingerprints(homedir: Path) -> list[str]:
