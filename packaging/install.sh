@@ -1,19 +1,39 @@
 #!/bin/sh
-# Installs what runs on a customer's host: DNF plugin, tuxctl, configuration and
-# FIPS manifests. The package's %install calls it, and so do the tests.
+# Puts the project's files where they belong. The package's %install calls it, and so do the tests.
 #
-#   install.sh DESTDIR [SITE_PACKAGES]
+#   install.sh [--part client|mirror]... [--without-modules] DESTDIR [SITE_PACKAGES]
 #
+# --part              client: what runs on a customer's host (DNF plugin, tuxctl, configuration,
+#                     FIPS manifests); mirror: tuxmirror. Default: client alone
+# --without-modules   leave out the Python packages, where setuptools has installed them
 # DESTDIR may be empty (this machine). SITE_PACKAGES defaults to that of $PYTHON.
 # Environment:
-#   PYTHON            interpreter of the launchers, default /usr/libexec/platform-python or python3
-#   TUXCARE_RELEASE   minor release for /etc/tuxcare-release, default that of DESTDIR
-#   TUXCARE_GPG_KEY   public key to install as RPM-GPG-KEY-TuxCare; none by default
+#   PYTHON               interpreter of the launchers, default /usr/libexec/platform-python or python3
+#   TUXCARE_RELEASE      minor release for /etc/tuxcare-release, default that of DESTDIR
+#   TUXCARE_GPG_KEY      public key to install as RPM-GPG-KEY-TuxCare; none by default
+#   TUXCARE_FINGERPRINT  its fingerprint, where it is not the published one: for tuxcare.conf
 # An existing file under /etc is kept: like a package's %config(noreplace).
 set -eu
 
-usage() { echo "usage: install.sh DESTDIR [SITE_PACKAGES]" >&2; exit 2; }
+usage() {
+    echo "usage: install.sh [--part client|mirror]... [--without-modules] DESTDIR [SITE_PACKAGES]" >&2
+    exit 2
+}
 
+parts=
+modules=yes
+while [ $# -gt 0 ]; do
+    case $1 in
+        --part)
+            case ${2:-} in client | mirror) parts="$parts $2" ;; *) usage ;; esac
+            shift
+            ;;
+        --without-modules) modules= ;;
+        --*) usage ;;
+        *) break ;;
+    esac
+    shift
+done
 [ $# -ge 1 ] && [ $# -le 2 ] || usage
 source=$(cd "$(dirname "$0")/.." && pwd)
 root=${1%/}
@@ -30,10 +50,11 @@ put() { # MODE SOURCE TARGET
     install -D -p -m "$1" "$source/$2" "$root$3"
 }
 
-put_modules() { # DIRECTORY: a Python package, at the same name in site-packages
-    name=$(basename "$1")
-    for module in "$source/$1"/*.py; do
-        put 644 "$1/$(basename "$module")" "$site/$name/$(basename "$module")"
+put_modules() { # DIRECTORY: a Python package and those in it, at the same name in site-packages
+    [ -n "$modules" ] || return 0
+    above=$(dirname "$1")
+    (cd "$source/$above" && find "$(basename "$1")" -name '*.py') | while read -r module; do
+        put 644 "$above/$module" "$site/$module"
     done
 }
 
@@ -41,9 +62,19 @@ put_config() { # FILE under etc/
     [ -e "$root/$1" ] || put 644 "$1" "/$1"
 }
 
-put_launcher() { # NAME
-    put 755 "packaging/bin/$1" "/usr/sbin/$1"
-    sed -i "1s|^#!/usr/bin/python3|#!$python|" "$root/usr/sbin/$1"
+put_launcher() { # NAME DIRECTORY
+    put 755 "packaging/bin/$1" "$2/$1"
+    sed -i "1s|^#!/usr/bin/python3|#!$python|" "$root$2/$1"
+}
+
+put_manual() { # PAGE...
+    for page in "$@"; do
+        put 644 "packaging/man/$page" "/usr/share/man/man${page##*.}/$page"
+    done
+}
+
+put_completion() { # NAME
+    put 644 "packaging/completions/$1" "/usr/share/bash-completion/completions/$1"
 }
 
 put_release() {
@@ -56,26 +87,47 @@ put_release() {
     chmod 644 "$root/etc/tuxcare-release"
 }
 
-put_modules dnf_plugin/tuxcare
-put_modules tuxctl/tuxctl
-if [ -e "$source/dnf_plugin/dnf-plugins/tuxcare.py" ]; then
+put_key() {
+    [ -n "${TUXCARE_GPG_KEY:-}" ] || return 0
+    install -D -m 644 "$TUXCARE_GPG_KEY" "$root/etc/pki/rpm-gpg/RPM-GPG-KEY-TuxCare"
+    [ -n "${TUXCARE_FINGERPRINT:-}" ] || return 0
+    sed -i "s|^# fingerprint = .*|fingerprint = $TUXCARE_FINGERPRINT|" \
+        "$root/etc/tuxcare/tuxcare.conf"
+}
+
+install_client() {
+    put_modules dnf_plugin/tuxcare
+    put_modules tuxctl/tuxctl
     put 644 dnf_plugin/dnf-plugins/tuxcare.py "$site/dnf-plugins/tuxcare.py"
-fi
-put_launcher tuxctl
+    put_launcher tuxctl /usr/sbin
+    # etc/tuxmirror belongs to the operator's package.
+    (cd "$source" && find etc -name tuxmirror -prune -o -type f -print) | while read -r file; do
+        put_config "$file"
+    done
+    put_release
+    put_key
+    for manifest in "$source"/packaging/fips/*.conf; do
+        put 644 "packaging/fips/${manifest##*/}" "/usr/share/tuxcare/fips/${manifest##*/}"
+    done
+    put_manual tuxctl.8 tuxcare.conf.5
+    put_completion tuxctl
+    install -d -m 755 "$root/etc/tuxcare" "$root/etc/tuxcare/fips.d" "$root/etc/dnf/vars" \
+        "$root/usr/share/tuxcare/fips" "$root/var/lib/tuxcare"
+}
 
-# etc/tuxmirror belongs to the operator's package.
-(cd "$source" && find etc -name tuxmirror -prune -o -type f -print) | while read -r file; do
-    put_config "$file"
-done
-put_release
-if [ -n "${TUXCARE_GPG_KEY:-}" ]; then
-    install -D -p -m 644 "$TUXCARE_GPG_KEY" "$root/etc/pki/rpm-gpg/RPM-GPG-KEY-TuxCare"
-fi
+install_mirror() {
+    put_modules mirror/tuxmirror
+    put_launcher tuxmirror /usr/bin
+    put_config etc/tuxmirror/tuxmirror.conf
+    for unit in "$source"/packaging/systemd/*; do
+        put 644 "packaging/systemd/${unit##*/}" "/usr/lib/systemd/system/${unit##*/}"
+    done
+    put 644 packaging/sysusers/tuxmirror.conf /usr/lib/sysusers.d/tuxmirror.conf
+    put 644 packaging/tmpfiles/tuxmirror.conf /usr/lib/tmpfiles.d/tuxmirror.conf
+    put_manual tuxmirror.8 tuxmirror.conf.5
+    put_completion tuxmirror
+}
 
-for manifest in "$source"/packaging/fips/*.conf; do
-    [ -e "$manifest" ] || continue
-    put 644 "packaging/fips/$(basename "$manifest")" \
-        "/usr/share/tuxcare/fips/$(basename "$manifest")"
+for part in ${parts:-client}; do
+    "install_$part"
 done
-install -d -m 755 "$root/etc/tuxcare" "$root/etc/tuxcare/fips.d" "$root/etc/dnf/vars" \
-    "$root/usr/share/tuxcare/fips" "$root/var/lib/tuxcare"
