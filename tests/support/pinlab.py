@@ -213,20 +213,20 @@ class PinLab:
         self.elsewhere = directory / "elsewhere"
         self.local = directory / "local"
         self._build_repositories()
-        self._httpd = Httpd(self.public)
+        self.httpd = Httpd(self.public)
         self._serial = 0
 
     def __enter__(self) -> PinLab:
-        self._httpd.__enter__()
+        self.httpd.__enter__()
         self._write_dnf_configuration()
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._httpd.__exit__(*exc)
+        self.httpd.__exit__(*exc)
 
     @property
     def content_url(self) -> str:
-        return self._httpd.url.rstrip("/")
+        return self.httpd.url.rstrip("/")
 
     def _build_repositories(self) -> None:
         keys = self.keys
