@@ -41,6 +41,10 @@ def _nss_own(version: str) -> dict[str, str]:
     return {"nspr": version, "nspr-devel": version}
 
 
+def _arm(source: cat.Source, version: str, release: str, **own: str) -> list[RpmSpec]:
+    return list(source.build(version, release, ("aarch64",), own).specs)
+
+
 def _community(source: cat.Source, version: str, release: str, **own: str) -> list[RpmSpec]:
     return list(source.build(version, release, ARCHES, own).specs)
 
@@ -166,7 +170,31 @@ def _named(specs: Iterable[RpmSpec], *wanted: str, arch: str = "x86_64") -> list
 
 
 _OTHERS_VALIDATED = [*NSS, *GNUTLS, *NETTLE, *LIBGCRYPT]
+# On aarch64 only kernel and openssl are validated.
+ARM_FIPS = [
+    *_arm(cat.KERNEL, "5.14.0", "284.11.1.el9_2.tuxcare.6"),
+    *_arm(cat.OPENSSL, "3.0.7", "20.el9_2.tuxcare.1"),
+]
+ARM_OLD = [
+    *_arm(cat.NSS, "3.79.0", "17.el9_1", **_nss_own("4.34.0")),
+    *_arm(cat.GNUTLS, "3.7.6", "20.el9_2"),
+    *_arm(cat.NETTLE, "3.8", "3.el9_0"),
+    *_arm(cat.LIBGCRYPT, "1.10.0", "10.el9_2"),
+]
+ARM_NEW = [
+    *_arm(cat.KERNEL, "5.14.0", "284.30.1.el9_2"),
+    *_arm(cat.OPENSSL, "3.0.7", "24.el9_2"),
+    *_arm(cat.NSS, "3.90.0", "7.el9_2", **_nss_own("4.35.0")),
+    *_arm(cat.GNUTLS, "3.7.6", "25.el9_2"),
+    *_arm(cat.NETTLE, "3.9.1", "1.el9"),
+    *_arm(cat.LIBGCRYPT, "1.10.0", "11.el9"),
+]
+
 STATES = {
+    "aarch64": [
+        *cat.base_specs(RELEASE, "aarch64"),
+        *_named([*ARM_FIPS, *ARM_OLD], *BASE_NAMES, arch="aarch64"),
+    ],
     "validated": _state(VALIDATED),
     "old": _state(OLD),
     "newer": _state(NEW),
@@ -240,8 +268,14 @@ class PinLab:
         for name, specs in (("fips", FIPS), ("esu", ESU)):
             build_rpms(specs, tuxcare / name / "x86_64", keys.tuxcare)
             make_repository(tuxcare / name / "x86_64", keys.tuxcare)
-        # Under the same server but outside what it should be trusted for there is nothing to
-        # tell apart: look-alikes are served by another one, and as files.
+        for name, directory, specs in (
+            ("fips", tuxcare / "fips" / "aarch64", ARM_FIPS),
+            ("esu", tuxcare / "esu" / "aarch64", []),
+            ("BaseOS", alma / "BaseOS" / "aarch64" / "os", [*ARM_OLD, *ARM_NEW]),
+        ):
+            key = keys.almalinux if name == "BaseOS" else keys.tuxcare
+            build_rpms(specs, directory, key)
+            make_repository(directory, key)
         build_rpms(LOOK_ALIKE, self.elsewhere, keys.stranger)
         make_repository(self.elsewhere)
         for name, specs in LOCAL.items():
@@ -292,10 +326,13 @@ class PinLab:
         root = self.directory / "roots" / f"{self._serial}-{state}"
         root.parent.mkdir(exist_ok=True)
         shutil.copytree(master, root, symlinks=True)
-        host = PinHost(self, root)
+        host = self._pin_host(state, root)
         if mode is not None:
             host.set_mode(mode, release)
         return host
+
+    def _pin_host(self, state: str, root: Path) -> PinHost:
+        return PinHost(self, root, ("--forcearch=aarch64",) if state == "aarch64" else ())
 
     def _install_master(self, root: Path, specs: Sequence[RpmSpec]) -> None:
         """Installed by rpm itself, so that no plugin has a say; then dnf fetches its metadata."""
@@ -303,8 +340,17 @@ class PinLab:
         build_rpms(specs, packages, self.keys.almalinux)
         root.mkdir(parents=True)
         files = [str(packages / spec.filename) for spec in specs]
-        self.rpm(root, "--force-debian", "-i", "--nodeps", "--noscripts", "--nosignature", *files)
-        host = PinHost(self, root)
+        self.rpm(
+            root,
+            "--force-debian",
+            "-i",
+            "--nodeps",
+            "--noscripts",
+            "--nosignature",
+            "--ignorearch",
+            *files,
+        )
+        host = self._pin_host(root.name, root)
         host.write("etc/tuxcare/token", TOKEN + "\n", 0o600)
         key = root / "etc/pki/rpm-gpg/RPM-GPG-KEY-TuxCare"
         key.parent.mkdir(parents=True, exist_ok=True)
@@ -331,6 +377,13 @@ class PinLab:
             **{name: value for name, value in os.environ.items() if name == "TUXCARE_TEST_RUN"},
         }
 
+    def python(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The distribution's Python, which has dnf, with the plugin's library to import."""
+        return subprocess.run(
+            ["/usr/bin/python3", *arguments],
+            env=self.environment(), check=False, capture_output=True, text=True,
+        )  # fmt: skip
+
     def rpm(self, root: Path, *arguments: str) -> str:
         done = subprocess.run(
             ["rpm", "--root", str(root), *arguments],
@@ -343,9 +396,10 @@ class PinLab:
 class PinHost:
     """A root directory with packages in it, and dnf working on it."""
 
-    def __init__(self, lab: PinLab, root: Path) -> None:
+    def __init__(self, lab: PinLab, root: Path, options: Sequence[str] = ()) -> None:
         self.lab = lab
         self.root = root
+        self._options = options
 
     def write(self, path: str, text: str, mode: int = 0o644) -> Path:
         target = self.root / path
@@ -389,7 +443,7 @@ class PinHost:
         done = subprocess.run(
             [
                 *prefix, "dnf", f"--config={self.lab.directory}/etc/dnf.conf",
-                f"--installroot={self.root}", "--releasever=9", *arguments,
+                f"--installroot={self.root}", "--releasever=9", *self._options, *arguments,
             ],
             env={**self.lab.environment(), **(environment or {})},
             input=stdin, check=False, capture_output=True, text=True,
