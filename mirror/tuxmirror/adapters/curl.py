@@ -20,6 +20,7 @@ from ..core.errors import MirrorError
 from ..ports import Document, DocumentRequest, Download, Failure
 from .curl_jobs import DocumentJob, FileJob, Job, Limits
 
+_MAX_REDIRECTS = 5
 _RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -186,11 +187,13 @@ class CurlTransport:
         """None: done. A number: again in that many seconds. An error: given up."""
         if trouble is None and 300 <= status < 400 and status != 304:
             target = urljoin(job.url, location or "")
-            if job.redirects < 5 and location and _origin(target) in self._allowed:
+            if job.redirects < _MAX_REDIRECTS and location and _origin(target) in self._allowed:
                 job.redirect(target)
                 return 0.0
             where = urlsplit(target).netloc or "nowhere"
             problem: str | None = f"redirects to {where}, which is not a configured mirror"
+            if job.redirects == _MAX_REDIRECTS:
+                problem = f"redirects more than {_MAX_REDIRECTS} times"
             retry = False
         elif job.refused:
             problem, retry = job.refused, False

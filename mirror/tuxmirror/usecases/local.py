@@ -55,7 +55,7 @@ class LocalDirectory:
             for fields in memory.values()
         )
 
-    def still_current(self, change: Change) -> bool:
+    def still_current(self) -> bool:
         return self._source.fingerprint() == self._fingerprint
 
     def accepted(self, change: Change) -> dict[str, RepositoryMemory]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..core.config import Tree
 from ..core.snapshot import Snapshot
@@ -10,7 +10,7 @@ from ..ports import Keyring, RepositoryMemory, Validators
 from . import metadata
 from .context import Mirror
 from .source import Change
-from .upstream import Upstream
+from .upstream import Fresh, Upstream
 
 
 class RemoteSource:
@@ -26,17 +26,19 @@ class RemoteSource:
             for name, fields in mirror.state.memory(tree.name).items()
         }
         self._upstream = Upstream(mirror.transport, tree, known, trust, allow_rollback)
+        self._fresh: Mapping[str, Fresh] = {}
 
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
         shown = self._upstream.changed()
         same = current is not None and set(current.repositories) == set(self._tree.repositories)
         if same and not shown:
             return None
-        fresh = self._upstream.verify(shown, keyring())
-        return Change(fresh, metadata.fetch(self._mirror, self._tree, fresh), {})
+        self._fresh = self._upstream.verify(shown, keyring())
+        contents = metadata.fetch(self._mirror, self._tree, self._fresh)
+        return Change(self._fresh, contents, {})
 
-    def still_current(self, change: Change) -> bool:
-        return self._upstream.still_current(change.fresh)
+    def still_current(self) -> bool:
+        return self._upstream.still_current(self._fresh)
 
     def accepted(self, change: Change) -> dict[str, RepositoryMemory]:
         return self._upstream.accepted(change.fresh)

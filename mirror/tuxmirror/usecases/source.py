@@ -29,8 +29,8 @@ class Source(Protocol):
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
         """None where it is what `current` has. `keyring` is asked for only if needed."""
 
-    def still_current(self, change: Change) -> bool:
-        """Whether it moved on since `look`."""
+    def still_current(self) -> bool:
+        """Whether it is what it was when `look` came, or tried, to see it."""
 
     def accepted(self, change: Change) -> dict[str, RepositoryMemory]:
         """What is to be remembered once `change` was taken."""

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..core import guards
 from ..core import snapshot as snapshots
 from ..core.config import Tree
-from ..core.errors import MirrorError, NetworkError, gravest
+from ..core.errors import DigestError, MirrorError, NetworkError, gravest
 from ..core.snapshot import Repository, Snapshot
 from ..core.summary import Changes
-from ..ports import Keyring
+from ..ports import Keyring, LastRun
 from . import fetch, freshness, metadata
 from .changes import since
 from .context import Mirror
@@ -53,18 +53,8 @@ def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
     """Each tree on its own: the good ones are published. Returns the exit status of the run."""
     started = mirror.clock()
     totals = Totals()
-    statuses = []
-    for tree in trees:
-        try:
-            with mirror.state.lock(tree.name):
-                _sync_tree(mirror, tree, options, totals)
-            statuses.append(0)
-        except MirrorError as error:
-            error.located(tree=tree.name)
-            mirror.reporter.event("error", **error.as_dict())
-            statuses.append(error.exit_status)
+    status = gravest([_sync_and_record(mirror, tree, options, totals) for tree in trees])
     _tell_failures(mirror)
-    status = gravest(statuses)
     mirror.reporter.event(
         "done",
         exit_status=status,
@@ -73,6 +63,31 @@ def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
         seconds=round(mirror.clock() - started, 3),
     )
     return status
+
+
+def _sync_and_record(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> int:
+    """The tree's exit status; what went wrong is told, and kept for `status`."""
+    problem: MirrorError | None = None
+    try:
+        with mirror.state.lock(tree.name):
+            try:
+                _sync_tree(mirror, tree, options, totals)
+            except MirrorError as error:
+                problem = error
+            if not options.dry_run:
+                _record(mirror, tree, problem)
+    except MirrorError as error:
+        problem = problem or error
+    if problem is None:
+        return 0
+    problem.located(tree=tree.name)
+    mirror.reporter.event("error", **problem.as_dict())
+    return problem.exit_status
+
+
+def _record(mirror: Mirror, tree: Tree, problem: MirrorError | None) -> None:
+    error = problem.located(tree=tree.name).as_dict() if problem else None
+    mirror.state.record_run(tree.name, LastRun(int(mirror.clock()), error))
 
 
 def _tell_failures(mirror: Mirror) -> None:
@@ -131,24 +146,40 @@ def _refresh(
 
         for _ in range(_RESTARTS):
             source = _source(mirror, tree, options, stack)
-            change = source.look(current, keyring)
-            freshness.check(mirror, tree)
-            if change is None:
-                return current
-            changes = since(mirror, tree, current, change)
-            if options.dry_run:
-                _report(mirror, tree, "plan", changes, _to_fetch(mirror, change))
-                return None
-            if not options.allow_mass_change:
-                guards.check_mass_change(changes, mirror.config.mass_change)
-            snapshot = _take(mirror, tree, source, change, current, keyring(), totals)
-            if snapshot:
-                facts = {"snapshot": snapshot.id, "packages": snapshot.packages}
-                _report(mirror, tree, "snapshot", changes, {**facts, "bytes": snapshot.bytes})
-                return snapshot
+            try:
+                return _attempt(mirror, tree, options, source, current, keyring, totals)
+            except (NetworkError, DigestError):
+                # What cannot be had may just have been replaced: then it is looked at afresh.
+                if source.still_current():
+                    raise
     raise NetworkError(
         f"the source changed {_RESTARTS} times while it was read", way_out="try again later"
     )
+
+
+def _attempt(
+    mirror: Mirror,
+    tree: Tree,
+    options: Options,
+    source: Source,
+    current: Snapshot | None,
+    keyring: Callable[[], Keyring],
+    totals: Totals,
+) -> Snapshot | None:
+    change = source.look(current, keyring)
+    freshness.check(mirror, tree)
+    if change is None:
+        return current
+    changes = since(mirror, tree, current, change)
+    if options.dry_run:
+        _report(mirror, tree, "plan", changes, _to_fetch(mirror, change))
+        return None
+    if not options.allow_mass_change:
+        guards.check_mass_change(changes, mirror.config.mass_change)
+    snapshot = _take(mirror, tree, source, change, current, keyring(), totals)
+    facts = {"snapshot": snapshot.id, "packages": snapshot.packages}
+    _report(mirror, tree, "snapshot", changes, {**facts, "bytes": snapshot.bytes})
+    return snapshot
 
 
 def _source(mirror: Mirror, tree: Tree, options: Options, stack: contextlib.ExitStack) -> Source:
@@ -165,14 +196,18 @@ def _take(
     current: Snapshot | None,
     keyring: Keyring,
     totals: Totals,
-) -> Snapshot | None:
-    """Everything verified, into a snapshot; None where the source moved on meanwhile."""
+) -> Snapshot:
+    """Everything verified, into a snapshot.
+
+    Raises:
+        NetworkError: the source moved on meanwhile.
+    """
     keys = snapshots.keys_id(keyring.fingerprints)
     wanted = fetch.jobs(change, _verified(mirror, current, keys))
     totals.bytes += fetch.packages(mirror, tree, keyring, wanted)
     totals.packages += len(wanted)
-    if not source.still_current(change):
-        return None
+    if not source.still_current():
+        raise NetworkError("the source changed while it was read", way_out="try again")
     metadata.adopt(mirror, change.contents)
     snapshot = _snapshot(mirror, tree, change, current, keys)
     mirror.pool.flush()
