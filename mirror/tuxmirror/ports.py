@@ -185,6 +185,13 @@ class UpstreamTime(NamedTuple):
     looked: int
 
 
+class LastRun(NamedTuple):
+    """How the last sync of a tree went; `error` as `MirrorError.as_dict`, None if it went well."""
+
+    time: int
+    error: dict[str, object] | None
+
+
 class State(Protocol):
     """What the mirror knows beside the content."""
 
@@ -219,9 +226,20 @@ class State(Protocol):
     def quarantine(self, tree: str, path: Path, error: MirrorError) -> None:
         """Keep a refused file with the reason."""
 
+    def quarantined(self, tree: str) -> list[dict[str, object]]:
+        """What is kept there: the errors as `MirrorError.as_dict` gave them, and `file`."""
+
+    def record_run(self, tree: str, run: LastRun) -> None: ...
+
+    def last_run(self, tree: str) -> LastRun | None:
+        """None where there was none, or nobody can tell any more."""
+
 
 class Publisher(Protocol):
     """What customers see. One switch shows everything of a channel at once."""
+
+    def channels(self) -> list[str]:
+        """Those that show anything."""
 
     def published(self, channel: str, tree: str) -> Publication | None:
         """Raises VerificationError where the record of what is published is damaged."""

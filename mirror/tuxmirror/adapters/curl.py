@@ -169,7 +169,11 @@ class CurlTransport:
         self._multi.remove_handle(handle)
         status = handle.getinfo(pycurl.RESPONSE_CODE)
         location = handle.getinfo(pycurl.REDIRECT_URL)
-        self._idle.append(handle)
+        if trouble is None:
+            self._idle.append(handle)
+        else:
+            # libcurl leaves some failed handles half-made, which then refuse options.
+            handle.close()
         job.close()
         if job.raised:
             raise job.raised

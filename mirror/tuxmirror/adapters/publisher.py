@@ -49,6 +49,10 @@ class FilePublisher:
                 way_out="move one of them",
             )
 
+    def channels(self) -> list[str]:
+        entries = [entry for entry in _entries(self._public) if entry.is_symlink()]
+        return sorted(entry.name for entry in entries if not entry.name.startswith("."))
+
     def published(self, channel: str, tree: str) -> Publication | None:
         try:
             target = (self._public / channel / tree).readlink()

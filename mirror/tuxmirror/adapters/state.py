@@ -20,7 +20,7 @@ from typing import Any
 
 from ..core.errors import LockedError, MirrorError, RefusedError, VerificationError
 from ..core.snapshot import Snapshot, decode, encode
-from ..ports import RepositoryMemory, UpstreamTime, Validators
+from ..ports import LastRun, RepositoryMemory, UpstreamTime, Validators
 from .files import storage_errors, write_atomically
 
 
@@ -153,3 +153,29 @@ class FileState:
         write_atomically(
             kept.with_suffix(".json"), json.dumps(error.as_dict(), indent=1).encode(), 0o600
         )
+
+    def quarantined(self, tree: str) -> list[dict[str, object]]:
+        found = []
+        for record in sorted((self._store / "quarantine" / tree).glob("*.json")):
+            with contextlib.suppress(OSError, ValueError):
+                file = str(record.with_suffix(".rpm"))
+                found.append({**json.loads(record.read_bytes()), "file": file})
+        return found
+
+    def record_run(self, tree: str, run: LastRun) -> None:
+        path = self._run_file(tree)
+        fresh = path.with_name(f".{path.name}")
+        # No fsync: every run writes it, and a lost one is only news of yesterday.
+        with storage_errors(path):
+            path.parent.mkdir(exist_ok=True)
+            fresh.write_text(json.dumps(run))
+            fresh.rename(path)
+
+    def last_run(self, tree: str) -> LastRun | None:
+        try:
+            return LastRun(*json.loads(self._run_file(tree).read_bytes()))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _run_file(self, tree: str) -> Path:
+        return self._state / "trees" / (tree.replace("/", "%") + ".run")
