@@ -50,6 +50,7 @@ _PIN_KEYS = (
     "sunset",
     "repositories",
     "binaries",
+    "modules",
 )
 
 
@@ -66,7 +67,10 @@ class Binary(NamedTuple):
 
 
 class Pin(NamedTuple):
-    """One source package and its validated builds, newest generation first."""
+    """One source package and its validated builds, newest generation first.
+
+    `modules` names those of `binaries` that hold what is validated; the rest comes with them.
+    """
 
     source: str
     builds: Tuple[SourceNevr, ...]
@@ -78,6 +82,7 @@ class Pin(NamedTuple):
     repositories: Tuple[str, ...]
     binaries: Tuple[Binary, ...]
     path: str
+    modules: Tuple[str, ...] = ()
 
     @property
     def is_validated(self) -> bool:
@@ -151,6 +156,7 @@ def _parse_pin(path: str, parser: configparser.ConfigParser, name: str) -> Pin:
         repositories=section.words("repositories", _repository),
         binaries=section.lines("binaries", _binary),
         path=path,
+        modules=section.words("modules", str) if section.values.get("modules") else (),
     )
     _check_pin(section, pin)
     return pin
@@ -171,6 +177,9 @@ def _check_pin(section: "_Section", pin: Pin) -> None:
     for name in names:
         if names.count(name) > 1:
             section.fail("binaries", "{!r} stands twice".format(name))
+    for name in pin.modules:
+        if name not in names:
+            section.fail("modules", "{!r} is none of the binaries".format(name))
     for newer, older in zip(pin.builds, pin.builds[1:]):
         if not older.evr < newer.evr:
             section.fail(
