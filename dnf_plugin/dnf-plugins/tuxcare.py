@@ -15,7 +15,7 @@ import dnf.exceptions
 logger = logging.getLogger("dnf.plugin")
 
 # These repair or remove the plugin, so they pass whatever state the pins are in.
-OWN_PACKAGES = frozenset(["tuxcare-release", "tuxcare-fips-pin"])
+OWN_PACKAGES = frozenset(["tuxcare-release", "tuxcare-fips-pin", "tuxcare-fips-pin-strict"])
 
 
 def enforcing(hook):
@@ -76,10 +76,10 @@ class TuxCare(dnf.Plugin):
 
     @helping
     def pre_config(self):
-        from tuxcare import dnf_adapter, redact, variables
+        from tuxcare import dnf_repos, redact, variables
 
         self._injected = variables.inject(
-            self.base.conf.substitutions, dnf_adapter.variable_roots(self.base)
+            self.base.conf.substitutions, dnf_repos.variable_roots(self.base)
         )
         if self._injected.token:
             self._redactor = redact.Redactor(self._injected.token)
@@ -87,10 +87,10 @@ class TuxCare(dnf.Plugin):
 
     @helping
     def config(self):
-        from tuxcare import dnf_adapter, variables
+        from tuxcare import dnf_repos, variables
 
         self._clean_progress()
-        disabled, names = dnf_adapter.disable_unset(self.base)
+        disabled, names = dnf_repos.disable_unset(self.base)
         if os.geteuid() != 0:
             return
         for problem in self._injected.problems if self._injected else ():
@@ -103,9 +103,9 @@ class TuxCare(dnf.Plugin):
     def _clean_progress(self):
         """Again in sack(): some commands replace the progress bar after config()."""
         if self._redactor is not None:
-            from tuxcare import dnf_adapter
+            from tuxcare import dnf_repos
 
-            dnf_adapter.clean_progress(self.base, self._redactor)
+            dnf_repos.clean_progress(self.base, self._redactor)
 
     @enforcing
     def sack(self):

@@ -112,8 +112,7 @@ def prepare_sources(order: Order, topdir: Path) -> Path:
     )
     shutil.copyfile(order.key, sources / KEY_NAME)
     (sources / "build.inc").write_text(
-        f"%global tuxcare_minor {order.release}\n"
-        f"%global tuxcare_fingerprint {order.fingerprint}\n"
+        f"%global tuxcare_minor {order.release}\n%global tuxcare_fingerprint {order.fingerprint}\n"
     )
     manifest = CHECKOUT / "packaging" / "fips" / f"almalinux-{order.release}.conf"
     if manifest.exists():
@@ -238,9 +237,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=ARCHES,
         help="may be repeated (default: all of them)",
     )
-    parser.add_argument(
-        "--sign", metavar="KEY", help="sign with this secret key of gpg's key ring"
-    )
+    parser.add_argument("--sign", metavar="KEY", help="sign with this secret key of gpg's key ring")
     parser.add_argument(
         "--output", type=Path, default=CHECKOUT / "dist", metavar="DIR", help="default: dist/"
     )

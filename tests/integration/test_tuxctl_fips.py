@@ -6,14 +6,20 @@ from tests.integration.conftest import LICENCE
 from tests.support.client_root import BASEOS, FIPS_CONF, OWN, TOKEN
 
 
-@pytest.mark.parametrize(("arguments", "mode"), [([], "patched"), (["--strict"], "strict")])
-def test_fips_is_enabled_with_registering(register, client_root, arguments, mode):
+@pytest.mark.parametrize(
+    ("arguments", "mode", "package"),
+    [
+        ([], "patched", "tuxcare-fips-pin"),
+        (["--strict"], "strict", "tuxcare-fips-pin-strict"),
+    ],
+)
+def test_fips_is_enabled_with_registering(register, client_root, arguments, mode, package):
     done = register("--fips", *arguments)
     assert done.status == 0, done.err
     assert f"tuxcare-base, tuxcare-esu, tuxcare-fips; FIPS mode {mode}\n" in done.out
     assert f"mode = {mode}\nrelease = 9.2\n" in client_root.read(FIPS_CONF)
     assert client_root.read(OWN).count("enabled=1") == 3
-    assert client_root.read("etc/dnf/protected.d/tuxcare-fips-pin.conf") == "tuxcare-fips-pin\n"
+    assert client_root.read("etc/dnf/protected.d/tuxcare-fips-pin.conf") == package + "\n"
     assert "exclude" not in client_root.read(BASEOS)
 
 

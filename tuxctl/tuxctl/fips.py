@@ -12,6 +12,7 @@ from tuxcare.errors import ConfigError, NotRegistered, RefusedError
 from tuxcare.host import (
     MODE_OFF,
     MODE_PATCHED,
+    MODE_STRICT,
     FipsChoice,
     format_fips_conf,
     parse_fips_conf,
@@ -27,7 +28,8 @@ from tuxctl.journal import Run
 from tuxctl.merge import take_back
 from tuxctl.records import EDITED, OWNED
 
-PIN_PACKAGE = "tuxcare-fips-pin"
+# The package that holds the pins below dnf; the one of the other mode may be swapped away.
+PIN_PACKAGES = {MODE_PATCHED: "tuxcare-fips-pin", MODE_STRICT: "tuxcare-fips-pin-strict"}
 
 
 class Fips(NamedTuple):
@@ -75,7 +77,7 @@ def check_product(products: List[str]) -> None:
 def write_choice(context: Context, run: Run, fips: Fips) -> None:
     """Record the mode, and protect the pin package from removal."""
     run.put(context.paths.fips_conf, format_fips_conf(fips.choice).encode(), OWNED)
-    run.put(context.paths.protected, (PIN_PACKAGE + "\n").encode(), OWNED)
+    run.put(context.paths.protected, (PIN_PACKAGES[fips.choice.mode] + "\n").encode(), OWNED)
 
 
 def enable(context: Context, mode: str) -> None:
