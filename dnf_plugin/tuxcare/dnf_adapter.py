@@ -1,21 +1,21 @@
-"""The pins and variables applied to a dnf Base: all that knows dnf's inside is here.
+"""dnf's packages and transactions as the plain values that the pins judge.
 
 What differs between dnf 4.7 (EL8), 4.14 (EL9) and 4.20 (EL10) is at the end, in one place.
 """
 
 import os
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import dnf
 import dnf.transaction
 import hawkey
 import libdnf.transaction
 
-from tuxcare import host, manifest, provenance, variables
+from tuxcare import host, manifest, provenance
+from tuxcare.dnf_repos import repository_urls
 from tuxcare.host import HostPaths, TuxcareConf
 from tuxcare.pins import Change, Leaving, Package, Pins
 from tuxcare.provenance import Source
-from tuxcare.redact import Redactor
 
 
 def load_pins(base: dnf.Base) -> Optional[Pins]:
@@ -103,12 +103,6 @@ class RepositoryTrust:
         return self._checker.problem(local_path(package.ref), package[:6])
 
 
-def repository_urls(repo: Any) -> Tuple[str, ...]:
-    """Everything a repository may be fetched from, as dnf will use it."""
-    urls = tuple(repo.baseurl or ())
-    return urls + tuple(url for url in (repo.mirrorlist, repo.metalink) if url)
-
-
 def local_path(package: Any) -> Optional[str]:
     """The file of a package that needs no download; None for one that does."""
     return package.localPkg() if package._is_local_pkg() else None
@@ -172,42 +166,6 @@ _LEAVING_ACTIONS = [
     *dnf.transaction.BACKWARD_ACTIONS,
     libdnf.transaction.TransactionItemAction_REINSTALLED,
 ]
-
-
-# --- repositories ---------------------------------------------------------------------------------
-
-
-def disable_unset(base: dnf.Base) -> Tuple[List[str], List[str]]:
-    """Disables enabled repositories whose URLs lack a variable: their ids, and the variables."""
-    disabled: List[str] = []
-    names: Set[str] = set()
-    for repo in base.repos.iter_enabled():
-        unset = variables.unset_variables(repository_urls(repo))
-        if unset:
-            repo.disable()
-            disabled.append(repo.id)
-            names.update(unset)
-    return disabled, sorted(names)
-
-
-def clean_progress(base: dnf.Base, redactor: Redactor) -> None:
-    """Redacts what a download prints. Again after command.configure(), which may replace it."""
-    output = getattr(base, "output", None)
-    if output is not None and output.progress is not None:
-        output.progress = redactor.wrap_progress(output.progress)
-
-
-def variable_roots(base: dnf.Base) -> List[HostPaths]:
-    """Where token and release are read: the installroot, then the host that lends repositories.
-
-    dnf, too, takes repository files and variables of the host for a root that has none.
-    """
-    root = HostPaths(base.conf.installroot)
-    if root.root == "/" or any(
-        os.path.abspath(path).startswith(root.root + "/") for path in base.conf.reposdir
-    ):
-        return [root]
-    return [root, HostPaths("/")]
 
 
 # --- where dnf's versions differ ------------------------------------------------------------------
