@@ -78,6 +78,7 @@ class MirrorSite:
         main: keys of [main] besides store and public; sections of the trees by name in `trees`.
         limits: fields of the transport's Limits to set, see IMPATIENT; None is the real ones.
         now: what the program takes for the time, in seconds since the epoch; None is the real one.
+        publisher: "copying" is a bad one, see tuned_mirror.
     """
 
     root: Path
@@ -85,6 +86,7 @@ class MirrorSite:
     trees: dict[str, dict[str, object]] = field(default_factory=dict)
     limits: dict[str, float] | None = None
     now: float | None = None
+    publisher: str | None = None
 
     @property
     def conf(self) -> Path:
@@ -118,8 +120,9 @@ class MirrorSite:
     def command(self, *arguments: str) -> list[str]:
         """The program with this mirror's configuration, to be run with `environment`."""
         module = ["tuxmirror"]
-        if self.limits is not None or self.now is not None:
-            settings = json.dumps({"limits": self.limits or {}, "now": self.now})
+        tuned = {"limits": self.limits, "now": self.now, "publisher": self.publisher}
+        if any(value is not None for value in tuned.values()):
+            settings = json.dumps(tuned)
             module = ["tests.support.tuned_mirror", settings]
         return [sys.executable, "-m", *module, "-c", str(self.conf), *arguments]
 

@@ -1,17 +1,23 @@
 """tuxmirror with other time-outs and another clock: tuned_mirror '{"limits": …, "now": …}' ARGV.
 
-Only the wiring differs; the command line, use-cases and adapters are the program's own.
+Only the wiring differs; the command line, use-cases and adapters are the program's own. With
+`"publisher": "copying"` it publishes as a mirror must not, to show that tests notice.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import sys
+from collections.abc import Collection
 
 from tuxmirror.adapters.curl import CurlTransport
 from tuxmirror.adapters.curl_jobs import Limits
+from tuxmirror.adapters.publisher import FilePublisher
 from tuxmirror.cli import main, wiring
 from tuxmirror.core.config import Config
+from tuxmirror.core.publication import Publication
+from tuxmirror.core.snapshot import File
 from tuxmirror.ports import Reporter
 from tuxmirror.usecases.context import Mirror
 
@@ -27,9 +33,38 @@ def tune(settings: dict[str, object]) -> None:
             mirror = mirror._replace(transport=transport)
         if now is not None:
             mirror = mirror._replace(clock=lambda: float(now))
+        if settings.get("publisher") == "copying":
+            mirror.publisher.__class__ = CopyingPublisher
         return mirror
 
     wiring.make_mirror = make_mirror
+
+
+class CopyingPublisher(FilePublisher):
+    """Copies files one by one to where customers are looking."""
+
+    def published(self, channel: str, tree: str) -> Publication | None:
+        return None
+
+    def publish(
+        self,
+        channel: str,
+        tree: str,
+        publication: Publication,
+        files: Collection[File],
+        extras: dict[str, bytes],
+    ) -> None:
+        place = (self._public / channel).resolve() / tree
+        for file in files:
+            target = place / file.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            shutil.copyfile(self._pool.path(file.sha256), target)
+        for name, data in extras.items():
+            (place / name).write_bytes(data)
+
+    def tidy(self, tree: str) -> None:
+        return None
 
 
 if __name__ == "__main__":

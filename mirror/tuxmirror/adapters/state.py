@@ -51,8 +51,9 @@ class FileState:
                     found=holder or "an unknown process",
                     way_out="wait until it is done",
                 ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
+            with storage_errors(path):
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
             yield
         finally:
             os.close(descriptor)
