@@ -102,6 +102,9 @@ class Pool(Protocol):
     def path(self, sha256: str) -> Path:
         """Where it is or would be."""
 
+    def link(self, sha256: str, target: str) -> None:
+        """Give it a name outside. Raises FileNotFoundError where the pool has lost it."""
+
     def read(self, sha256: str) -> bytes:
         """A small file, its digest checked again. Raises DigestError, StorageError."""
 

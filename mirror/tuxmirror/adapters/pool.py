@@ -33,6 +33,9 @@ class FilePool:
         # As text: pathlib shows in the time of a first sync.
         return f"{self._text}/{sha256[:2]}/{sha256}"
 
+    def link(self, sha256: str, target: str) -> None:
+        os.link(self._name(sha256), target)
+
     def missing(self, wanted: Iterable[str]) -> set[str]:
         return {sha for sha in wanted if not os.path.exists(self._name(sha))}  # noqa: PTH110
 

@@ -95,7 +95,7 @@ class FilePublisher:
                 if parent not in made:
                     (folder / parent).mkdir(parents=True, exist_ok=True)
                     made.add(parent)
-                os.link(self._pool.path(file.sha256), f"{folder}/{file.path}")
+                self._pool.link(file.sha256, f"{folder}/{file.path}")
             for name, data in extras.items():
                 (folder / name).write_bytes(data)
                 (folder / name).chmod(0o644)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..core import publication as rules
 from ..core import snapshot as snapshots
 from ..core.config import Tree
@@ -22,9 +24,13 @@ def files_of(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, File]:
 
 
 def publish(
-    mirror: Mirror, tree: Tree, snapshot: Snapshot, channel: str, allow_mass_change: bool = False
+    mirror: Mirror,
+    tree: Tree,
+    snapshot: Snapshot,
+    channels: Sequence[str],
+    allow_mass_change: bool = False,
 ) -> bool:
-    """Make `channel` show `snapshot`; False where it already does.
+    """Make the channels show `snapshot`, in that order; False where all of them already do.
 
     The caller holds the tree's lock.
 
@@ -33,25 +39,29 @@ def publish(
         StorageError: nothing was switched.
     """
     now = int(mirror.clock())
-    previous = mirror.publisher.published(channel, tree.name)
-    if previous and previous.snapshot == snapshot.id and not _expired(previous, now):
-        return False
-    files = files_of(mirror, tree, snapshot)
-    publication = rules.plan(
-        snapshot.id,
-        files,
-        _previous_files(mirror, tree, previous, snapshot.id),
-        previous,
-        now,
-        mirror.config.grace,
-        replace=allow_mass_change,
-    )
-    retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
-    mirror.publisher.publish(
-        channel, tree.name, publication, [*files.values(), *retained], _extras(tree, snapshot)
-    )
-    mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
-    return True
+    files: dict[str, File] = {}
+    changed = False
+    for channel in channels:
+        previous = mirror.publisher.published(channel, tree.name)
+        if previous and previous.snapshot == snapshot.id and not _expired(previous, now):
+            continue
+        files = files or files_of(mirror, tree, snapshot)
+        publication = rules.plan(
+            snapshot.id,
+            files,
+            _previous_files(mirror, tree, previous, snapshot.id),
+            previous,
+            now,
+            mirror.config.grace,
+            replace=allow_mass_change,
+        )
+        retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
+        mirror.publisher.publish(
+            channel, tree.name, publication, [*files.values(), *retained], _extras(tree, snapshot)
+        )
+        mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
+        changed = True
+    return changed
 
 
 def _expired(publication: rules.Publication, now: int) -> bool:

@@ -80,7 +80,11 @@ class Registration:
     def check(self) -> None:
         self._registry.check()
 
-    def inspect(self, key: str) -> Licence:
+    def key_name(self, key: str) -> str:
+        """What a key may be called where it is counted: no secret."""
+        return self._digests.key(key)
+
+    def inspect(self, key: str, remote: str) -> Licence:
         with self._registry.reading() as unit:
             licence = unit.licence_by_key(self._digests.key(key))
         if licence is None:
@@ -193,7 +197,11 @@ class Registration:
         with self._registry.reading() as unit:
             _still_valid(unit.token(digest), now)
 
-    def grant(self, token: str) -> Grant | None:
+    def remembered(self, token: str) -> Grant | None:
+        """As `grant`, from memory alone; None where it has to be looked up."""
+        return self._grants.get(self._digests.token(token), self._clock())
+
+    def grant(self, token: str, remote: str) -> Grant | None:
         digest = self._digests.token(token)
         now = self._clock()
         known = self._grants.get(digest, now)

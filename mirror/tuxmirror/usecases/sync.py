@@ -107,8 +107,8 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
         return
     changed = False
     if options.publish and not options.dry_run:
-        for channel in (CANDIDATE, VETTED):
-            changed |= publish(mirror, tree, snapshot, channel, options.allow_mass_change)
+        channels = (CANDIDATE, VETTED)
+        changed = publish(mirror, tree, snapshot, channels, options.allow_mass_change)
         if changed:
             mirror.publisher.tidy(tree.name)
     if snapshot is current and not changed:

@@ -33,6 +33,7 @@ from ..ports import (
 REPOMD = "repodata/repomd.xml"
 SIGNATURE = "repodata/repomd.xml.asc"
 MAX_MIRRORLIST = 64 * 1024
+MAX_SIGNATURE = 64 * 1024
 _SIGNATURE_ATTEMPTS = 3
 _SIGNATURE_PAUSE = 0.3
 
@@ -80,6 +81,8 @@ class Upstream:
         self._trust = trust
         self._allow_rollback = allow_rollback
         self._roots: dict[str, list[str]] = {}
+        # Signatures that came along with a repomd.xml nobody has seen before, by root.
+        self._signatures: dict[str, Document | MirrorError] = {}
         # By repository: why each root was passed over.
         self._passed: dict[str, list[MirrorError]] = {}
 
@@ -95,7 +98,7 @@ class Upstream:
         shown: dict[str, Shown] = {}
         waiting = list(self._tree.repositories)
         while waiting:
-            answers = self._transport.documents([self._request(name) for name in waiting])
+            answers = self._ask(waiting)
             undecided = []
             for name, answer in zip(waiting, answers):
                 state = self._judge(name, answer)
@@ -162,6 +165,17 @@ class Upstream:
         for mirror in urls:
             self._transport.allow(mirror)
         return urls
+
+    def _ask(self, names: Sequence[str]) -> list[Document | MirrorError]:
+        """What the next root of each shows. Of what was never accepted the signature comes along:
+        it will be needed, and a round trip is saved."""
+        new = [self._roots[name][0] for name in names if name not in self._memory]
+        requests = [self._request(name) for name in names]
+        if self._tree.metadata_signature == "required":
+            requests += [_signature_request(root) for root in new]
+        answers = self._transport.documents(requests)
+        self._signatures.update(zip(new, answers[len(names) :]))
+        return answers[: len(names)]
 
     def _request(self, name: str) -> DocumentRequest:
         root = self._roots[name][0]
@@ -254,7 +268,9 @@ class Upstream:
         raise state or NetworkError(f"{self._roots[name][0]}: changes while it is read")
 
     def _signature(self, root: str) -> bytes:
-        [answer] = self._transport.documents([DocumentRequest(f"{root}/{SIGNATURE}", 64 * 1024)])
+        answer = self._signatures.pop(root, None)
+        if answer is None:
+            [answer] = self._transport.documents([_signature_request(root)])
         if isinstance(answer, NetworkError):
             raise SignatureError(
                 "there is no usable signature of repomd.xml",
@@ -285,3 +301,7 @@ class Upstream:
         roots = [shown.root, *(root for root in self._roots[name] if root != shown.root)]
         index = rules.parse(shown.data)
         return Fresh(roots, index, shown.data, signature, signer, shown.validators)
+
+
+def _signature_request(root: str) -> DocumentRequest:
+    return DocumentRequest(f"{root}/{SIGNATURE}", MAX_SIGNATURE)
