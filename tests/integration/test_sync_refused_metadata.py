@@ -499,6 +499,7 @@ PRIMARY_EDITS = {
         "DOCTYPE",
     ),
     "another encoding": (instead('encoding="UTF-8"', 'encoding="UTF-7"'), "UTF-8"),
+    "another document": (lambda _: "<otherdata></otherdata>", "<metadata>", "<otherdata>"),
     "broken XML": (instead("</metadata>", "</meta>"), "damaged"),
     "cut XML": (lambda text: text[: len(text) // 2], "damaged"),
 }

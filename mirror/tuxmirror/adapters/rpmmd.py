@@ -28,6 +28,8 @@ _CHUNK = 1 << 20
 _MAX_RATIO = 100
 _ALWAYS_FINE = 16 << 20
 _ENCODING = re.compile(rb"<\?xml[^>]*?encoding\s*=\s*[\"']([^\"']*)")
+# A licence may stand before the root element.
+_PROLOGUE = 64 << 10
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
@@ -55,7 +57,7 @@ class RpmMetadata:
             refused.append(MetadataError("primary is not what dnf would read", found=message))
             return False
 
-        with self._inflated(primary, open_sha256, open_size) as plain:
+        with self._inflated(primary, b"metadata", open_sha256, open_size) as plain:
             try:
                 createrepo_c.xml_parse_primary(
                     str(plain), pkgcb=take, warningcb=warn, do_files=False
@@ -67,7 +69,7 @@ class RpmMetadata:
         return packages
 
     def advisories(self, updateinfo: Path, open_size: int | None) -> list[Advisory]:
-        with self._inflated(updateinfo, None, open_size) as plain:
+        with self._inflated(updateinfo, b"updates", None, open_size) as plain:
             try:
                 records = createrepo_c.UpdateInfo(str(plain)).updates
             except createrepo_c.CreaterepoCError as error:
@@ -84,10 +86,11 @@ class RpmMetadata:
 
     @contextlib.contextmanager
     def _inflated(
-        self, path: Path, open_sha256: str | None, open_size: int | None
+        self, path: Path, root: bytes, open_sha256: str | None, open_size: int | None
     ) -> Iterator[Path]:
         with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".xml") as target:
             _inflate(path, target, open_sha256, open_size)
+            _check_root(Path(target.name), root)
             yield Path(target.name)
 
 
@@ -154,6 +157,19 @@ def _inflate(path: Path, target: IO[bytes], open_sha256: str | None, open_size: 
     if open_sha256 is not None and sha.hexdigest() != open_sha256:
         raise MetadataError(
             "inflates to other bytes than promised", expected=open_sha256, found=sha.hexdigest()
+        )
+
+
+def _check_root(plain: Path, expected: bytes) -> None:
+    """createrepo_c finds nothing in another document, and nothing wrong with it either."""
+    with plain.open("rb") as file:
+        head = re.sub(rb"<!--.*?-->|<\?.*?\?>", b"", file.read(_PROLOGUE), flags=re.DOTALL)
+    found = re.match(rb"(?:\xef\xbb\xbf)?\s*<([\w:.-]+)", head)
+    if found is None or found[1] != expected:
+        raise MetadataError(
+            "is another kind of document",
+            expected=f"<{expected.decode()}>",
+            found=f"<{found[1].decode(errors='replace')}>" if found else "no XML",
         )
 
 
