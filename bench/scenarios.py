@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.keys import SigningKey
+from tests.support.nginx import Nginx
 from tests.support.slowline import SlowLine
 from tests.support.tree import UpstreamTree
 
 from . import measure, upstream
 from .measure import Cost, Series
 from .peers import PEERS, Site, tuxmirror_command
-from .server import Nginx
 from .work import fresh_filesystem
 
 

@@ -1,4 +1,4 @@
-"""nginx over loopback, as the upstream of the bench."""
+"""nginx over loopback: files of a folder, as fast as they get."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Nginx:
         self.url = f"http://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Nginx:
-        self._folder = tempfile.TemporaryDirectory(prefix="bench-nginx-")
+        self._folder = tempfile.TemporaryDirectory(prefix="test-nginx-")
         folder = Path(self._folder.name)
         folder.chmod(0o755)
         config = folder / "nginx.conf"
