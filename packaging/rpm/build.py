@@ -5,8 +5,9 @@
         <arch>/*.rpm                                            x86_64, aarch64, noarch
         tuxcare-release-latest-<release>.<arch>.rpm             as the guide names it
 
-The source archive holds the files of the work tree that git knows. Time stamps, owners and order
-are normalised and SOURCE_DATE_EPOCH is the last commit's time: two builds give the same bytes.
+The source archive holds the files of the work tree that git does not ignore. Time stamps, owners
+and order are normalised and SOURCE_DATE_EPOCH is the last commit's time: two builds give the same
+bytes.
 
 Exit status: 0, 2 (usage; no key file; rpmbuild failed), 4 (the key is not the expected one).
 """
@@ -87,9 +88,16 @@ def write_archive(target: Path, prefix: str, files: Iterable[str], epoch: int) -
 
 
 def source_files() -> list[str]:
-    """What git knows and is there."""
-    listed = _output(["git", "-C", str(CHECKOUT), "ls-files", "-z"]).split("\0")
+    """What belongs to the checkout and is there."""
+    wanted = ["--cached", "--others", "--exclude-standard"]
+    listed = _output(["git", "-C", str(CHECKOUT), "ls-files", "-z", *wanted]).split("\0")
     return [name for name in listed if name and os.path.lexists(CHECKOUT / name)]
+
+
+def warn_of_changes() -> None:
+    """A package of a release is made of a commit."""
+    if _output(["git", "-C", str(CHECKOUT), "status", "--porcelain"]):
+        print("dev rpm: what is not committed is in the packages too", file=sys.stderr)
 
 
 def source_epoch() -> int:
@@ -149,6 +157,7 @@ def rpmbuild_options(topdir: Path, defines: Iterable[str] = ()) -> list[str]:
 def build(order: Order) -> list[Path]:
     """Everything of one release, into `order.output`; the files made."""
     check_key(order.key, order.fingerprint)
+    warn_of_changes()
     with tempfile.TemporaryDirectory(prefix="tuxcare-rpm-") as name:
         topdir = Path(name) / "rpmbuild"
         spec = prepare_sources(order, topdir)
