@@ -9,10 +9,9 @@ from pathlib import Path
 
 from . import report
 from .keys import bench_key
-from .scenarios import SCENARIOS, Bench, Row
+from .scenarios import RESULTS, SCENARIOS, Bench, Row
 
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> int:

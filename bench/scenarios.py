@@ -13,10 +13,12 @@ from tests.support.nginx import Nginx
 from tests.support.slowline import SlowLine
 from tests.support.tree import UpstreamTree
 
-from . import measure, upstream
+from . import measure, plot, upstream
 from .measure import Cost, Series
 from .peers import PEERS, Site, tuxmirror_command
 from .work import fresh_filesystem
+
+RESULTS = Path(__file__).parent / "results"
 
 
 class Row(NamedTuple):
@@ -176,6 +178,27 @@ def snapshot(bench: Bench) -> list[Row]:
     return [Row("a snapshot of 30,000 packages, published", series, series.seconds, "seconds", 1)]
 
 
+def growth(bench: Bench) -> list[Row]:
+    """Cost against size, with a plot beside the report."""
+    whole = bench.tree(30000, upstream.tiny)
+    sizes = (1000, 3000, 10000, 30000)
+    lines: dict[str, list[tuple[float, float]]] = {"first sync": [], "unchanged": []}
+    rows = []
+    for size in sizes:
+        tree = upstream.part(whole, bench.folder / f"growth-{size}", size)
+        with bench.site(tree.root) as site:
+            first = Series([_sync(site)])
+            unchanged = Series([_sync(site) for _ in range(bench.rounds)])
+        lines["first sync"].append((size, first.seconds))
+        lines["unchanged"].append((size, unchanged.seconds))
+        rows.append(Row(f"growth: first sync of {size:,} tiny packages", first))
+        rows.append(Row(f"growth: the same, unchanged ({size:,})", unchanged))
+    RESULTS.mkdir(exist_ok=True)
+    text = plot.svg(lines, "packages", "seconds")
+    (RESULTS / "cost-against-size.svg").write_text(text)
+    return rows
+
+
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "first": first_sync,
     "unchanged": unchanged,
@@ -184,4 +207,5 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "slow-line": slow_line,
     "memory": memory,
     "snapshot": snapshot,
+    "growth": growth,
 }

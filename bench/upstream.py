@@ -76,6 +76,18 @@ def build_tree(
     return tree
 
 
+def part(tree: UpstreamTree, root: Path, packages: int) -> UpstreamTree:
+    """A tree with the first so many packages of another."""
+    smaller = UpstreamTree(root, "9.2", tree.key)
+    smaller.add(REPO, ARCH, [])
+    if not (root / _DONE).exists():
+        shutil.rmtree(root, ignore_errors=True)
+        smaller.add_files(REPO, ARCH, tree.packages(REPO, ARCH)[:packages])
+        smaller.publish()
+        (root / _DONE).touch()
+    return smaller
+
+
 def advance(tree: UpstreamTree, root: Path, percent: int) -> UpstreamTree:
     """A copy at `root` in which so many percent of the packages have a new version."""
     if (root / _DONE).exists():
