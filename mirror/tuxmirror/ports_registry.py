@@ -77,12 +77,13 @@ class AuditLog(Protocol):
 
 
 class RegistrationService(Protocol):
-    """What the web service serves. `remote` is the address of the client, for the audit log."""
+    """What the web service serves. `remote` is the address of the client, for the audit log and
+    for limits: every method that has it may raise TooManyError."""
 
     def register(self, key: str, facts: HostFacts, remote: str) -> Registered:
         """Raises UnknownKeyError, LicenceError, StorageError."""
 
-    def inspect(self, key: str) -> Licence:
+    def inspect(self, key: str, remote: str) -> Licence:
         """A usable licence; raises UnknownKeyError, LicenceError, StorageError."""
 
     def refresh(self, token: str, remote: str) -> Registered:
@@ -91,7 +92,7 @@ class RegistrationService(Protocol):
     def unregister(self, token: str, remote: str) -> None:
         """Raises UnknownTokenError, StorageError."""
 
-    def grant(self, token: str) -> Grant | None:
+    def grant(self, token: str, remote: str) -> Grant | None:
         """What a token opens; None where it is unknown or no longer valid. Raises
         StorageError."""
 

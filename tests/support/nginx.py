@@ -1,75 +1,112 @@
-"""nginx over loopback: files of a folder, as fast as they get."""
+"""The real nginx, in front of a running service, as `tuxmirror nginx-config` sets it up.
 
-from __future__ import annotations
+with operator.serve("--listen", …) as service, Nginx(operator, service) as front:
+    requests.get(front.url + path)
 
+<folder>/nginx.conf         what a distribution would ship
+<folder>/site.conf          from the command under test
+<folder>/access.log, error.log
+/dev/shm/…                  leases and cache, in memory
+"""
+
+import contextlib
+import shutil
 import socket
 import subprocess
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
-from types import TracebackType
 
-_CONFIG = """
-worker_processes 1;
+_MAIN = """
+{user}
+worker_processes {workers};
 daemon off;
-master_process off;
 pid {folder}/pid;
 error_log {folder}/error.log;
+pcre_jit on;
 events {{ worker_connections 1024; }}
 http {{
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_requests 1000000;
     client_body_temp_path {folder}/body;
     proxy_temp_path {folder}/proxy;
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    server {{
-        listen 127.0.0.1:{port};
-        root {root};
-    }}
+    include {folder}/site.conf;
+    {more}
 }}
 """
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def memory_folder():
+    """A folder on a tmpfs, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="tuxmirror-", dir="/dev/shm"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 class Nginx:
-    """Serves `root` while the context lasts."""
+    """Runs while the context lasts.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+    Args:
+        config: the text of the site, such as from `nginx-config`.
+        port: where that listens.
+        more: further text for the http block.
 
-    def __enter__(self) -> Nginx:
-        self._folder = tempfile.TemporaryDirectory(prefix="test-nginx-")
-        folder = Path(self._folder.name)
-        folder.chmod(0o755)
-        config = folder / "nginx.conf"
-        config.write_text(_CONFIG.format(folder=folder, root=self._root, port=self.port))
-        user = ["-g", "user root;"]
-        self._process = subprocess.Popen(["nginx", "-p", str(folder), "-c", str(config), *user])
-        for _ in range(100):
-            try:
-                urllib.request.urlopen(self.url, timeout=1)
-            except urllib.error.HTTPError:
-                break
-            except OSError:
-                time.sleep(0.02)
-            else:
-                break
-        return self
+    Attributes: `url`, `access_log`, `error_log`.
+    """
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __init__(self, folder, config, port, workers=1, more=""):
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = port
+        self.url = f"http://127.0.0.1:{port}"
+        self.access_log = self.folder / "access.log"
+        self.error_log = self.folder / "error.log"
+        (self.folder / "site.conf").write_text(config)
+        main = _MAIN.format(folder=self.folder, workers=workers, more=more, user="user root;")
+        self._main = self.folder / "nginx.conf"
+        self._main.write_text(main)
+
+    @property
+    def argv(self):
+        return ["nginx", "-p", str(self.folder), "-c", str(self._main)]
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def check(self):
+        """What `nginx -t` says; fails where it does not like the configuration."""
+        done = subprocess.run([*self.argv, "-t"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stderr
+
+    def __enter__(self):
+        self._process = subprocess.Popen(self.argv)
+        deadline = time.monotonic() + 20
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return self
+            assert self._process.poll() is None, self.error_log.read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def __exit__(self, *_exc):
         self._process.terminate()
-        self._process.wait()
-        self._folder.cleanup()
+        self._process.wait(30)
+
+    def reopen_logs(self):
+        """Writes out what it buffers."""
+        self._process.send_signal(10)  # SIGUSR1
+        time.sleep(0.2)

@@ -1,7 +1,7 @@
 """The web service: registration as JSON, content as files. Routes are in `openapi`.
 
 Answers teach nothing they need not: unknown and malformed keys get one 401, everything that keeps
-content closed one 403. Errors of the API are `{"error": code, "message": text}`.
+content closed one 403. How errors are told is in `http_errors`.
 """
 
 from __future__ import annotations
@@ -9,59 +9,78 @@ from __future__ import annotations
 import json
 import sys
 import time
-import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Callable
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import (
-    BadRequest,
-    Forbidden,
-    HTTPException,
-    MethodNotAllowed,
-    RequestEntityTooLarge,
-)
+from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
+from ..core.addresses import LOOPBACK, Network, client_address, is_in
 from ..core.credentials import redact
-from ..core.errors import StorageError
-from ..core.licence import (
-    LicenceError,
-    Registered,
-    UnknownKeyError,
-    UnknownTokenError,
-    time_or_none,
-)
+from ..core.licence import Registered, UnknownTokenError, time_or_none
 from ..ports_registry import RegistrationService
+from .http_errors import MAX_BODY, is_content, register_errors
 from .http_files import PublishedFiles
-from .http_requests import InvalidBody, parse_host_facts, parse_key
+from .http_metrics import CONTENT_TYPE, Metrics
+from .http_requests import parse_host_facts, parse_key
+from .leases import Leases
 from .openapi import document
 
-MAX_BODY = 16 * 1024
 _API = "/cln/api/els/"
+AUTHORIZE = "/internal/authorize"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+# How long nginx may go by an answer of `authorize`; see docs/serving.md for how these add up to
+# less than a minute. While it asks again it may use the old one, and so it may while we are away.
+_ALLOWED = "max-age=5, stale-while-revalidate=5, stale-if-error=20"
+_DENIED = "max-age=5"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What is around the service.
+
+    `trusted_proxies` may say whom they ask for; `metrics_allow` may see figures. No metrics: there
+    is no such route's content. No leases: a web server in front asks each time.
+    """
+
+    trusted_proxies: Sequence[Network] = LOOPBACK
+    metrics_allow: Sequence[Network] = LOOPBACK
+    metrics: Metrics | None = None
+    leases: Leases | None = None
+
+
+_ALONE = Surroundings()
 
 
 def create_app(
-    registration: RegistrationService, files: PublishedFiles, log: Callable[[str], None]
+    registration: RegistrationService,
+    files: PublishedFiles,
+    log: Callable[[str], None],
+    around: Surroundings = _ALONE,
 ) -> Flask:
     """The WSGI application. `log` gets one line a request, without secrets."""
     app = Flask("tuxmirror", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     app.url_map.merge_slashes = False
-    views = Views(registration, files)
+    views = Views(registration, files, around)
     _api(app, "POST", _API + "token/register", views.register)
     _api(app, "POST", _API + "key/check", views.check_key)
     _api(app, "POST", _API + "token/refresh", views.refresh)
     _api(app, "POST", _API + "token/unregister", views.unregister)
     _api(app, "GET", "/healthz", views.health)
     _api(app, "GET", "/readyz", views.ready)
+    _api(app, "GET", "/metrics", views.metrics)
+    _api(app, "GET", AUTHORIZE, views.authorize)
     _api(app, "GET", "/openapi.json", lambda: jsonify(document()))
     app.add_url_rule("/", "root", views.content, methods=_METHODS, provide_automatic_options=False)
     app.add_url_rule(
         "/<path:path>", "content", views.content, methods=_METHODS, provide_automatic_options=False
     )
-    _register_errors(app, log)
-    _register_access_log(app, log)
+    register_errors(app, log)
+    _register_accounts(app, log, around)
     return app
 
 
@@ -74,7 +93,7 @@ def _api(app: Flask, method: str, path: str, view: Callable[[], Response]) -> No
             raise MethodNotAllowed(valid_methods=allowed)
         response = view()
         # Answers hold tokens and what a key is worth.
-        response.headers["Cache-Control"] = "no-store"
+        response.headers.setdefault("Cache-Control", "no-store")
         return response
 
     app.add_url_rule(path, path, answer, methods=_METHODS, provide_automatic_options=False)
@@ -83,17 +102,20 @@ def _api(app: Flask, method: str, path: str, view: Callable[[], Response]) -> No
 class Views:
     """What each route does."""
 
-    def __init__(self, registration: RegistrationService, files: PublishedFiles) -> None:
+    def __init__(
+        self, registration: RegistrationService, files: PublishedFiles, around: Surroundings
+    ) -> None:
         self._registration = registration
         self._files = files
+        self._around = around
 
     def register(self) -> Response:
         body = _json_body()
         key, facts = parse_key(body), parse_host_facts(body)
-        return _registered(self._registration.register(key, facts, _remote()))
+        return _registered(self._registration.register(key, facts, g.remote))
 
     def check_key(self) -> Response:
-        licence = self._registration.inspect(parse_key(_json_body()))
+        licence = self._registration.inspect(parse_key(_json_body()), g.remote)
         terms = licence.terms
         return jsonify(
             products=terms.products,
@@ -105,10 +127,10 @@ class Views:
         )
 
     def refresh(self) -> Response:
-        return _registered(self._registration.refresh(_required_bearer(), _remote()))
+        return _registered(self._registration.refresh(_required_bearer(), g.remote))
 
     def unregister(self) -> Response:
-        self._registration.unregister(_required_bearer(), _remote())
+        self._registration.unregister(_required_bearer(), g.remote)
         return jsonify(status="unregistered")
 
     def health(self) -> Response:
@@ -119,10 +141,32 @@ class Views:
         self._files.check()
         return jsonify(status="ready")
 
+    def metrics(self) -> Response:
+        metrics = self._around.metrics
+        if metrics is None or not is_in(g.remote, self._around.metrics_allow):
+            raise NotFound
+        return Response(metrics.text(), content_type=CONTENT_TYPE)
+
+    def authorize(self) -> Response:
+        """For a web server in front: may this token have this path, and from which channel?"""
+        if not is_in(request.remote_addr or "", self._around.trusted_proxies):
+            raise NotFound
+        path = request.headers.get("X-Tuxmirror-Path", "").lstrip("/")
+        is_open = request.headers.get("X-Tuxmirror-Open") == "yes"
+        token = _bearer()
+        try:
+            channel = self._files.channel(path, token, g.remote, is_open)
+        except Forbidden:
+            g.code = "forbidden"
+            return Response(status=403, headers={"Cache-Control": _DENIED})
+        if self._around.leases and token and not is_open:
+            self._around.leases.add(token, tuple(path.split("/")), channel)
+        return Response(headers={"X-Tuxmirror-Channel": channel, "Cache-Control": _ALLOWED})
+
     def content(self, path: str = "") -> BaseResponse:
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(valid_methods=["GET", "HEAD"])
-        return self._files.respond(path, request.environ, _bearer())
+        return self._files.respond(path, request.environ, _bearer(), g.remote)
 
 
 def _json_body() -> dict[str, Any]:
@@ -161,93 +205,33 @@ def _required_bearer() -> str:
     return token
 
 
-def _remote() -> str:
-    return request.remote_addr or "-"
+def _register_accounts(app: Flask, log: Callable[[str], None], around: Surroundings) -> None:
+    """Who asks, before; the access log and the figures, after."""
 
-
-def _is_content() -> bool:
-    return request.endpoint in ("content", "root")
-
-
-def _error(status: int, code: str, message: str, **headers: str) -> Response:
-    if _is_content():
-        response = Response(f"{status} {message}\n", status, mimetype="text/plain")
-    else:
-        response = jsonify(error=code, message=message)
-        response.status_code = status
-    response.headers["Cache-Control"] = "no-store"
-    response.headers.extend({name.replace("_", "-"): value for name, value in headers.items()})
-    return response
-
-
-_CODES = {
-    400: "bad_request",
-    403: "forbidden",
-    404: "not_found",
-    405: "method_not_allowed",
-    413: "too_large",
-    416: "range_not_satisfiable",
-}
-
-
-def _register_errors(app: Flask, log: Callable[[str], None]) -> None:
-    @app.errorhandler(UnknownKeyError)
-    def unknown_key(error: UnknownKeyError) -> Response:
-        return _error(401, error.code, error.message, WWW_Authenticate="Bearer")
-
-    @app.errorhandler(UnknownTokenError)
-    def unknown_token(error: UnknownTokenError) -> Response:
-        return _error(401, error.code, error.message, WWW_Authenticate="Bearer")
-
-    @app.errorhandler(LicenceError)
-    def refused(error: LicenceError) -> Response:
-        return _error(403, error.code, error.message)
-
-    @app.errorhandler(InvalidBody)
-    def invalid(error: InvalidBody) -> Response:
-        return _error(400, "bad_request", str(error))
-
-    @app.errorhandler(StorageError)
-    def unavailable(error: StorageError) -> Response:
-        log(f"error: {redact(error.message)} {error.path or ''}".rstrip())
-        return _error(503, "unavailable", "try again in a moment", Retry_After="10")
-
-    @app.errorhandler(HTTPException)
-    def http_error(error: HTTPException) -> Response:
-        status = error.code or 500
-        message = error.description if isinstance(error, BadRequest) else error.name
-        if isinstance(error, Forbidden):
-            message = "Forbidden: this content needs a registered host with a licence for it"
-        elif isinstance(error, RequestEntityTooLarge):
-            message = f"a request has at most {MAX_BODY} bytes"
-        response = _error(status, _CODES.get(status, "error"), message or error.name)
-        for name, value in error.get_headers():
-            if name in ("Allow", "Content-Range"):
-                response.headers[name] = value
-        return response
-
-    @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> Response:
-        # Neither its text nor the URL: both may hold a secret. Flask's own handler logs them.
-        frames = "".join(traceback.format_tb(error.__traceback__))
-        log(f"error: unexpected {type(error).__name__}, please report it\n{frames}")
-        return _error(500, "internal", "an unexpected error; the operator's log says more")
-
-
-def _register_access_log(app: Flask, log: Callable[[str], None]) -> None:
     @app.before_request
     def start() -> None:
         g.started = time.perf_counter()
+        forwarded = request.headers.get("X-Forwarded-For")
+        g.remote = client_address(request.remote_addr or "-", forwarded, around.trusted_proxies)
 
     @app.after_request
-    def line(response: Response) -> Response:
-        elapsed = time.perf_counter() - g.get("started", time.perf_counter())
-        path = redact(request.path).encode("unicode_escape").decode()
+    def account(response: Response) -> Response:
+        elapsed = time.perf_counter() - g.started
         size = response.headers.get("Content-Length", "-")
-        log(
-            f"{_remote()} {request.method} {path} {response.status_code} {size}"
-            f" {elapsed * 1000:.1f}ms"
-        )
+        route = "content" if is_content() else request.endpoint or "none"
+        if around.metrics:
+            sent = int(size) if size.isdecimal() and request.method == "GET" else 0
+            method = request.method if request.method in _METHODS else "other"
+            around.metrics.request(route, method, response.status_code, elapsed, sent)
+            if "code" in g:
+                around.metrics.refused(route, g.code)
+        # The web server in front logs what it asked for.
+        if route != AUTHORIZE:
+            path = redact(request.path).encode("unicode_escape").decode()
+            log(
+                f"{g.remote} {request.method} {path} {response.status_code} {size}"
+                f" {elapsed * 1000:.1f}ms"
+            )
         return response
 
 

@@ -61,22 +61,29 @@ class PublishedFiles:
     Args:
         public: the folder that holds the channels.
         open_trees: names of trees that need no token.
-        grant: what a token opens; None for one that is not valid.
+        grant: what a token opens, and from which address it came; None for one that is not
+            valid.
     """
 
     def __init__(
-        self, public: Path, open_trees: Collection[str], grant: Callable[[str], Grant | None]
+        self,
+        public: Path,
+        open_trees: Collection[str],
+        grant: Callable[[str, str], Grant | None],
     ) -> None:
         self._public = public
         self._open_trees = tuple(open_trees)
         self._grant = grant
 
-    def respond(self, path: str, environ: dict[str, Any], bearer: str | None) -> Response:
+    def respond(
+        self, path: str, environ: dict[str, Any], bearer: str | None, remote: str
+    ) -> Response:
         """The answer for a decoded path without its leading slash.
 
         Raises:
             NotFound, Forbidden (one for every reason), RequestedRangeNotSatisfiable.
             StorageError: it is there and cannot be read.
+            TooManyError: this address tried too many wrong tokens.
         """
         if path == entitlement.OWN:
             return redirect(f"/{entitlement.OWN}/", 308)
@@ -85,11 +92,9 @@ class PublishedFiles:
         request = entitlement.parse(path)
         if request is None:
             raise NotFound
-        grant = self._grant_for(request.token or bearer)
         is_open = entitlement.is_open(request.segments, self._open_trees)
-        if not is_open and not _opens(grant, request.segments):
-            raise Forbidden
-        channel = self._channel(grant.channel if grant else DEFAULT_CHANNEL)
+        shown = self._channel_shown(request.segments, request.token or bearer, remote, is_open)
+        channel = self._channel(shown)
         file, status = _open(self._inside(channel.joinpath(*request.segments)))
         headers = {
             "Content-Type": content_type(request.segments),
@@ -98,6 +103,29 @@ class PublishedFiles:
         }
         return _send(file, status, headers, environ)
 
+    def channel(self, path: str, bearer: str | None, remote: str, is_open: bool) -> str:
+        """The channel that a web server in front of this one shows for a decoded path.
+
+        Args:
+            path: without a token; three segments are enough to decide.
+            is_open: whether everybody may have it.
+
+        Raises:
+            Forbidden, TooManyError, StorageError.
+        """
+        request = entitlement.parse(path)
+        if request is None or request.token:
+            raise Forbidden
+        return self._channel_shown(request.segments, bearer, remote, is_open)
+
+    def _channel_shown(
+        self, segments: tuple[str, ...], token: str | None, remote: str, is_open: bool
+    ) -> str:
+        grant = self._grant(token, remote) if token else None
+        if not is_open and not _opens(grant, segments):
+            raise Forbidden
+        return grant.channel if grant else DEFAULT_CHANNEL
+
     def check(self) -> None:
         """Raises StorageError where the public folder cannot be read."""
         try:
@@ -105,9 +133,6 @@ class PublishedFiles:
                 pass
         except OSError as error:
             raise _unreadable(error) from None
-
-    def _grant_for(self, token: str | None) -> Grant | None:
-        return self._grant(token) if token else None
 
     def _channel(self, name: str) -> Path:
         return self._inside(self._public / name)

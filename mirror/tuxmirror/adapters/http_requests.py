@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from werkzeug.exceptions import BadRequest
+
 from ..core.licence import HostFacts
 
 _HOST_NAME = re.compile(r"[^\x00-\x20\x7f]{1,255}")
@@ -13,7 +15,7 @@ _RELEASE = re.compile(r"\d{1,2}(\.\d{1,3})?")
 _ARCH = re.compile(r"[A-Za-z0-9_]{1,16}")
 
 
-class InvalidBody(ValueError):
+class InvalidBody(BadRequest):
     """Says which member is wrong; never its value."""
 
 

@@ -25,6 +25,8 @@ def document() -> dict[str, Any]:
             "/cln/api/els/token/unregister": {"post": _unregister()},
             "/healthz": {"get": _probe("The process is alive", "ok")},
             "/readyz": {"get": _probe("Registry and content are there", "ready")},
+            "/metrics": {"get": _metrics()},
+            "/internal/authorize": {"get": _authorize()},
             "/openapi.json": {"get": {"summary": "This", "responses": {"200": _DOCUMENT}}},
         },
         "components": {
@@ -55,6 +57,8 @@ def _errors(*statuses: str) -> dict[str, Any]:
         "401": "Unknown or malformed key, or a token that is not valid",
         "403": "A known key that does not let this host in; `error` says why",
         "413": "More than 16 kB",
+        "404": "Not for this address",
+        "429": "Too many requests of this address or for this key; `Retry-After` says when",
         "503": "The registry does not answer; try again",
     }
     return {status: _json(meaning[status], "Error") for status in statuses}
@@ -75,7 +79,7 @@ def _register() -> dict[str, Any]:
         "requestBody": _body("Registration"),
         "responses": {
             "200": _json("Registered", "Token"),
-            **_errors("400", "401", "403", "413", "503"),
+            **_errors("400", "401", "403", "413", "429", "503"),
         },
     }
 
@@ -86,7 +90,7 @@ def _check() -> dict[str, Any]:
         "requestBody": _body("Key"),
         "responses": {
             "200": _json("A usable key", "Terms"),
-            **_errors("400", "401", "403", "413", "503"),
+            **_errors("400", "401", "403", "413", "429", "503"),
         },
     }
 
@@ -95,7 +99,7 @@ def _refresh() -> dict[str, Any]:
     return {
         "summary": "Gives a new token; the one sent lives ten more minutes",
         "security": [{"token": []}],
-        "responses": {"200": _json("Refreshed", "Token"), **_errors("401", "403", "503")},
+        "responses": {"200": _json("Refreshed", "Token"), **_errors("401", "403", "429", "503")},
     }
 
 
@@ -103,7 +107,35 @@ def _unregister() -> dict[str, Any]:
     return {
         "summary": "Ends the registration of the host and frees its seat",
         "security": [{"token": []}],
-        "responses": {"200": _json("Unregistered", "Status"), **_errors("401", "503")},
+        "responses": {"200": _json("Unregistered", "Status"), **_errors("401", "429", "503")},
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    text = {"text/plain": {"schema": {"type": "string"}}}
+    figures = {"description": "In Prometheus' text format", "content": text}
+    return {
+        "summary": "Figures, for the addresses in `metrics_allow`",
+        "responses": {"200": figures, **_errors("404")},
+    }
+
+
+def _authorize() -> dict[str, Any]:
+    header = {"in": "header", "required": False, "schema": {"type": "string"}}
+    channel = {"X-Tuxmirror-Channel": {"schema": {"type": "string"}}}
+    return {
+        "summary": "For a web server in front: whether a token opens a path",
+        "description": "Answers trusted proxies only. `Cache-Control`: how long it may be kept.",
+        "security": [{"token": []}, {}],
+        "parameters": [
+            {"name": "X-Tuxmirror-Path", "description": "Its first three segments", **header},
+            {"name": "X-Tuxmirror-Open", "description": "`yes`: everybody may have it", **header},
+        ],
+        "responses": {
+            "200": {"description": "Yes, from this channel", "headers": channel},
+            "403": {"description": "No"},
+            **_errors("404", "429", "503"),
+        },
     }
 
 

@@ -1,4 +1,4 @@
-"""The commands that let hosts in: license, host, serve.
+"""The commands that let hosts in: license, host, serve, nginx-config.
 
 The database and web libraries are imported where they are needed: they take half a second, and
 every other command would wait for them.
@@ -7,11 +7,13 @@ every other command would wait for them.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from ..core import licence as rules
@@ -80,6 +82,9 @@ def run_license_list(config: Config, args: argparse.Namespace) -> int:
     if args.json:
         _print_json({"licences": [_licence_dict(licence, now) for licence in found]})
         return 0
+    if args.csv:
+        _print_csv([_licence_dict(licence, now) for licence in found], _LICENCE_FIELDS)
+        return 0
     rows = [
         (
             licence.public_id,
@@ -134,6 +139,8 @@ def run_host_list(config: Config, args: argparse.Namespace) -> int:
         found = [host for host in found if host.ended_at is None]
     if args.json:
         _print_json({"hosts": [_host_dict(host) for host in found]})
+    elif args.csv:
+        _print_csv([_host_dict(host) for host in found], _HOST_FIELDS)
     else:
         _print_hosts(found)
     return 0
@@ -157,17 +164,26 @@ def run_host_revoke(config: Config, args: argparse.Namespace) -> int:
 
 
 def run_serve(config: Config, args: argparse.Namespace) -> int:
-    from ..adapters.http_app import create_app, stderr_log
+    from ..adapters.http_app import Surroundings, create_app, stderr_log
     from ..adapters.http_files import PublishedFiles
+    from ..adapters.http_metrics import Metrics
     from ..adapters.http_server import parse_listen, serve
+    from ..adapters.leases import Leases
+    from ..usecases.admission import Admission
     from ..usecases.registration import Registration
 
     address = parse_listen(args.listen)
     open_trees = [name for name, tree in config.trees.items() if tree.open]
     with _open(config, "service") as parts:
-        registration = Registration(parts.registry, parts.digests, parts.audit)
-        files = PublishedFiles(config.public, open_trees, registration.grant)
-        app = create_app(registration, files, stderr_log)
+        admission = Admission(Registration(parts.registry, parts.digests, parts.audit))
+        files = PublishedFiles(config.public, open_trees, admission.grant)
+        around = Surroundings(
+            config.trusted_proxies,
+            config.metrics_allow,
+            Metrics(parts.registry),
+            Leases(config.leases, config.public) if config.leases else None,
+        )
+        app = create_app(admission, files, stderr_log, around)
 
         def listening(url: str) -> None:
             if args.json:
@@ -178,6 +194,31 @@ def run_serve(config: Config, args: argparse.Namespace) -> int:
         serve(app, address, stderr_log, listening)
     if args.json:
         print(json.dumps({"event": "done"}), flush=True)
+    return 0
+
+
+def run_nginx_config(config: Config, args: argparse.Namespace) -> int:
+    from ..core import nginx
+
+    live = f"/etc/letsencrypt/live/{args.server_name}"
+    certificate, key = args.certificate, args.certificate_key
+    if args.plain_http and (certificate or key):
+        raise ConfigError("--plain-http and --certificate exclude each other")
+    if not (args.plain_http or certificate or key):
+        certificate, key = Path(live, "fullchain.pem"), Path(live, "privkey.pem")
+    settings = nginx.Settings(
+        server_name=args.server_name,
+        public=config.public,
+        service=args.service,
+        listen=args.listen or ("80" if args.plain_http else "443"),
+        certificate=certificate,
+        certificate_key=key,
+        leases=config.leases or nginx.LEASES,
+        auth_cache=args.cache,
+        access_log=args.access_log,
+        open_trees=[name for name, tree in config.trees.items() if tree.open],
+    )
+    print(nginx.render(settings), end="")
     return 0
 
 
@@ -226,6 +267,32 @@ def _seats(licence: Licence) -> str:
 
 def _print_json(document: object) -> None:
     print(json.dumps(document, indent=2))
+
+
+_LICENCE_FIELDS = (
+    *("id", "masked_key", "state", "products", "releases", "channel", "hosts", "hosts_taken"),
+    *("expires", "created", "revoked", "note"),
+)
+_HOST_FIELDS = (
+    *("id", "host_name", "licence", "release", "arch", "state", "registered", "last_registered"),
+    *("ended", "ended_by"),
+)
+
+
+def _print_csv(rows: Sequence[Mapping[str, object]], fields: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(fields)
+    for row in rows:
+        writer.writerow([_csv_cell(row[field]) for field in fields])
+
+
+def _csv_cell(value: object) -> object:
+    """Host names and notes come from outside: a spreadsheet must not run one as a formula."""
+    if isinstance(value, list):
+        return " ".join(value)
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return "'" + value
+    return value
 
 
 def _print_fields(fields: dict[str, object]) -> None:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Callable
 from urllib.parse import urlsplit
 
+from .addresses import LOOPBACK, Network, parse_networks
 from .errors import ConfigError
 from .names import check_name
 
 DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
+_TREE_FILES = ("TIME", "SNAPSHOT.json")
 CHANNELS = ("candidate", "vetted")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -75,6 +77,9 @@ class Config:
     database: str = "sqlite"
     max_age: int = 72 * 3600
     mass_change: MassChange = MassChange()
+    trusted_proxies: tuple[Network, ...] = LOOPBACK
+    metrics_allow: tuple[Network, ...] = LOOPBACK
+    leases: Path | None = None
 
     def tree(self, name: str) -> Tree:
         """Raises ConfigError with the nearest name where there is no such tree."""
@@ -94,7 +99,7 @@ def _nearest(name: str, known: Mapping[str, object]) -> str | None:
 
 def duration(text: str) -> int:
     """`48h`, `7d`, `90m` in seconds."""
-    match = re.fullmatch(r"(\d+)\s*([smhdw])", text.strip())
+    match = re.fullmatch(r"([0-9]{1,9})\s*([smhdw])", text.strip())
     if not match:
         raise ValueError("expected a number and one of s m h d w, such as 48h")
     return int(match[1]) * _UNITS[match[2]]
@@ -146,6 +151,14 @@ def _urls(text: str) -> tuple[str, ...]:
     return tuple(_url(word) for word in _words(text))
 
 
+def _mirror_list(text: str) -> str:
+    """A URL with `{repo}` in it; a query is fine."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("expected an http or https URL")
+    return text
+
+
 def _fingerprint(text: str) -> str:
     bare = text.replace(" ", "").upper()
     if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
@@ -180,7 +193,14 @@ def _mass_change(text: str) -> MassChange:
 
 
 def _names(kind: str) -> Callable[[str], tuple[str, ...]]:
-    return lambda text: tuple(check_name(kind, word) for word in _words(text))
+    def convert(text: str) -> tuple[str, ...]:
+        names = tuple(check_name(kind, word) for word in _words(text))
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"'{name}' is there twice")
+        return names
+
+    return convert
 
 
 def _pinned_repomd(text: str) -> Mapping[str, str]:
@@ -209,11 +229,14 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "database": _database,
     "max_age": _age,
     "mass_change": _mass_change,
+    "trusted_proxies": parse_networks,
+    "metrics_allow": parse_networks,
+    "leases": _path,
 }
 _TREE: Mapping[str, Callable[[str], object]] = {
     "type": _one_of("rpm-md", "local"),
     "upstream": _urls,
-    "mirrorlist": _text,
+    "mirrorlist": _mirror_list,
     "source": _path,
     "repos": _names("a repository"),
     "arches": _names("an arch"),
@@ -259,12 +282,20 @@ def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
             trees[section] = _tree(section, items, str(root) if root else None, source, parser)
     _check_nesting(trees, source)
     config = Config(trees=trees, **main)  # type: ignore[arg-type]
-    if config.store == config.public or config.store in config.public.parents:
-        raise ConfigError(
-            f"{source}: [main] public: {config.public} lies inside the store",
-            way_out="choose a folder of its own, on the same file system",
-        )
+    _check_folders(config, f"{source}: [main]")
     return config
+
+
+def _check_folders(config: Config, where: str) -> None:
+    """What is served and what is private lie side by side."""
+    store, public = config.store, config.public
+    if store == public or store in public.parents:
+        problem = f"{where} public: {public} lies inside the store"
+    elif public in store.parents:
+        problem = f"{where} store: {store} lies inside public, it would be served"
+    else:
+        return
+    raise ConfigError(problem, way_out="choose a folder of its own, on the same file system")
 
 
 def _convert(
@@ -318,6 +349,7 @@ def _check_tree(tree: Tree, where: str) -> None:
             raise ConfigError(f"{where}: '{key}' is missing")
     if tree.type != "local" and not (tree.upstream or tree.mirrorlist):
         raise ConfigError(f"{where}: no upstream here and none in [main]")
+    _check_key_files(tree, where)
     if tree.policy:
         raise ConfigError(
             f"{where} policy: this version has no policies",
@@ -332,6 +364,17 @@ def _check_tree(tree: Tree, where: str) -> None:
             f"{where} repomd_sha256: every repository once, and no other",
             found=", ".join(sorted(unpinned)),
         )
+
+
+def _check_key_files(tree: Tree, where: str) -> None:
+    """They are published at the tree's root under their own names."""
+    names = [path.name for path in tree.gpgkey]
+    if len(names) != len(set(names)):
+        raise ConfigError(f"{where} gpgkey: two files have the same name")
+    first_segments = {name.partition("/")[0] for name in tree.repositories}
+    for name in names:
+        if name in _TREE_FILES or name in first_segments:
+            raise ConfigError(f"{where} gpgkey: a key file cannot be called {name}")
 
 
 def _check_nesting(trees: Mapping[str, Tree], source: str) -> None:

@@ -75,6 +75,11 @@ def _is_open_own(segments: tuple[str, ...]) -> bool:
     return len(segments) > 3 and segments[2] == "base"
 
 
+def whole(segments: tuple[str, ...]) -> tuple[str, ...]:
+    """The folder that `allows` opens or closes as one: a tree's, or a product's of ours."""
+    return segments[:3] if segments[0] == OWN else segments[:2]
+
+
 def _is_below(tree: str, segments: tuple[str, ...]) -> bool:
     parts = tuple(tree.split("/"))
     return len(segments) > len(parts) and segments[: len(parts)] == parts

@@ -1,0 +1,116 @@
+"""What a web server in front may serve without asking, for a few seconds.
+
+    <leases>/                           on a tmpfs: tokens are never written to a disk
+        <slot>/                         the time in seconds, by SLOT_SECONDS
+            <token>/almalinux/9.2       symlink to <public>/<channel>/almalinux/9.2
+            <token>/tuxcare/9.2/esu
+
+nginx looks for a file below the slot of its own clock. So a lease ends by itself, whatever becomes
+of this service, and one look-up of a path is all that it costs. Folders can be entered and not
+listed: who finds something has the token already. Slots that are over are removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import time
+from pathlib import Path
+from typing import Callable
+
+from ..core import entitlement
+from ..core.credentials import is_token
+from ..core.errors import ConfigError, StorageError
+
+SLOT_SECONDS = 10
+# Enter, not list.
+_MODE = 0o711
+_MOUNTS = Path("/proc/self/mounts")
+
+
+class Leases:
+    """Writes leases. Thread-safe.
+
+    Raises:
+        ConfigError: `folder` is not on a tmpfs, or others may write to it.
+        StorageError: it cannot be made.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        public: Path,
+        clock: Callable[[], float] = time.time,
+        mounts: Path = _MOUNTS,
+    ) -> None:
+        self._folder = folder
+        self._public = public
+        self._clock = clock
+        try:
+            folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
+            status = folder.stat()
+            if status.st_uid == os.geteuid():
+                folder.chmod(_MODE)
+        except OSError as error:
+            raise StorageError(
+                f"cannot use the folder of leases: {error.strerror}", path=str(folder)
+            ) from None
+        if status.st_uid != os.geteuid():
+            raise ConfigError(f"[main] leases: {folder} belongs to another user")
+        if _filesystem(folder, mounts) not in ("tmpfs", "ramfs"):
+            raise ConfigError(
+                f"[main] leases: {folder} is not on a tmpfs",
+                expected="a folder in memory, for tokens are named in it",
+                way_out="choose one below /run, or mount a tmpfs there",
+            )
+
+    def add(self, token: str, segments: tuple[str, ...], channel: str) -> None:
+        """What `entitlement.whole` says of `segments`, until the end of this slot.
+
+        A lease that cannot be written costs a question more and is no failure.
+        """
+        if not is_token(token):
+            return
+        now = int(self._clock()) // SLOT_SECONDS
+        whole = entitlement.whole(segments)
+        with contextlib.suppress(OSError):
+            parent = self._slot(now)
+            for name in (token, *whole[:-1]):
+                parent = parent / name
+                _enterable(parent)
+            with contextlib.suppress(FileExistsError):
+                (parent / whole[-1]).symlink_to(self._public.joinpath(channel, *whole))
+
+    def _slot(self, now: int) -> Path:
+        slot = self._folder / str(now)
+        if not _enterable(slot):
+            return slot
+        for old in self._folder.iterdir():
+            # The one before: nginx may have begun to read in it.
+            if old.name.isdecimal() and int(old.name) < now - 1:
+                shutil.rmtree(old, ignore_errors=True)
+        return slot
+
+
+def _enterable(folder: Path) -> bool:
+    """Makes a folder, whatever the umask; False where it was there."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return False
+    folder.chmod(_MODE)
+    return True
+
+
+def _filesystem(path: Path, mounts: Path) -> str:
+    """The type of the file system that a path is on."""
+    real = os.path.realpath(path)
+    best, kind = "", ""
+    for line in mounts.read_text().splitlines():
+        point, name = line.split(" ")[1:3]
+        point = point.replace("\\040", " ")
+        inside = real == point or real.startswith(point.rstrip("/") + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, name
+    return kind
