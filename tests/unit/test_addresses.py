@@ -49,5 +49,5 @@ def test_ipv6_counts_by_site_and_ipv4_by_address():
 
 
 def test_what_is_no_network_is_refused():
-    with pytest.raises(ValueError, match="host"):
+    with pytest.raises(ValueError, match="IPv4"):
         parse_networks("proxy.example.com, host")
