@@ -112,13 +112,18 @@ def killed_everywhere(lab, chosen):
 
 
 def failed_everywhere(lab, chosen, error):
+    missed = 0
     for point in chosen:
         site = lab.site()
         run = fail_at(site, point, error)
-        assert run.status in (0, 6), f"{error} at {point}\n{run}"
+        if "importlib" in run.stderr:
+            missed += 1  # the ordinal hit the loading of a module: nothing had begun
+        else:
+            assert run.status in (0, 6), f"{error} at {point}\n{run}"
         assert not lab.violations(site), f"{error} at {point}"
         lab.check_recovery(site)
-    print(f"{error} at {len(chosen)} of {len(fallible(lab, error))} calls")
+    print(f"{error} at {len(chosen) - missed} of {len(fallible(lab, error))} calls")
+    assert missed <= len(chosen) // 10
 
 
 def test_enough_points_are_found(lab):

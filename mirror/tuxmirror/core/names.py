@@ -95,6 +95,8 @@ def check_unique(locations: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for location in locations:
-        twin = seen.setdefault(location.casefold(), location)
-        if twin is not location:
-            raise MetadataError(f"{location!r} is listed twice", found=f"{twin!r} and {location!r}")
+        folded = location.casefold()
+        if folded in seen:
+            found = f"{seen[folded]!r} and {location!r}"
+            raise MetadataError(f"{location!r} is listed twice", expected="once", found=found)
+        seen[folded] = location

@@ -30,7 +30,7 @@ def check_output(output: str, key_ids: frozenset[str], location: str) -> str:
     """
     signatures = [match for line in output.splitlines() if (match := _SIGNATURE.match(line))]
     problem = _problem(output, signatures, key_ids)
-    if problem:
+    if problem is not None:
         raise SignatureError(
             f"the package's signature is refused: {problem}",
             expected="a good signature over SHA-256 or better by one of the tree's keys",
@@ -51,10 +51,11 @@ def _problem(output: str, signatures: list[re.Match[str]], key_ids: frozenset[st
             return f"made over {digest}"
         if not any(known.endswith(key.upper()) for known in key_ids):
             return f"key {key} is revoked or not one of the tree's"
-    bad = [line for line in output.splitlines() if line.rsplit(": ", 1)[-1] not in _GOOD_STATES]
+    lines = [line.strip() for line in output.splitlines()]
+    bad = [line for line in lines if line and line.rsplit(": ", 1)[-1] not in _GOOD_STATES]
     if bad:
         # rpmkeys' verdict stands first; a line that says why is worth more.
-        return bad[1 if len(bad) > 1 and bad[0].strip() == "FAILED" else 0].strip()
+        return bad[1] if len(bad) > 1 and bad[0] == "FAILED" else bad[0]
     if not _PAYLOAD.search(output):
         return "nothing covers the payload"
     return None

@@ -1,0 +1,193 @@
+"""The configuration reader: every key, and errors that name the place and the nearest."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tuxmirror.core import config
+from tuxmirror.core.errors import ConfigError
+
+TREE = """
+[almalinux/9.2]
+repos = BaseOS AppStream
+arches = x86_64, aarch64
+gpgkey = /etc/pki/rpm-gpg/RPM-GPG-KEY-AlmaLinux-9
+"""
+MAIN = "[main]\nupstream = https://repo.example.org/almalinux/\n"
+FINGERPRINT = "BF18 AC28 7617 8908 D6E7  1267 D36C B86C B86B 3716"
+
+
+def parse(text):
+    return config.parse(text, "tuxmirror.conf")
+
+
+def tree(*lines, main=MAIN):
+    return parse(main + TREE + "\n".join(lines)).tree("almalinux/9.2")
+
+
+def refused(text):
+    with pytest.raises(ConfigError) as caught:
+        parse(text)
+    return str(caught.value)
+
+
+def test_defaults():
+    read = parse("")
+    assert read.store == Path("/var/lib/tuxmirror")
+    assert read.public == Path("/srv/tuxmirror")
+    assert (read.parallel, read.grace, read.max_age) == (16, 48 * 3600, 72 * 3600)
+    assert (read.database, read.trees) == ("sqlite", {})
+
+
+def test_every_key_of_main():
+    read = parse(
+        """[main]
+        store = /a/store
+        public = /a/public
+        upstream = http://u/x
+        parallel = 4
+        grace = 7d       ; a comment
+        signing_key = """ + FINGERPRINT + """
+        gnupghome = /g
+        passphrase_file = /p
+        database = postgresql://db/tux
+        max_age = never
+        mass_change = 12.5% and 7 packages
+        """
+    )  # fmt: skip
+    assert (read.store, read.public) == (Path("/a/store"), Path("/a/public"))
+    assert (read.parallel, read.grace, read.max_age) == (4, 7 * 86400, 0)
+    assert read.signing_key == FINGERPRINT.replace(" ", "")
+    assert read.mass_change == config.MassChange(12.5, 7)
+
+
+def test_tree_takes_its_upstream_from_main():
+    read = tree()
+    assert read.upstream == ("https://repo.example.org/almalinux/9.2",)
+    assert read.repositories == (
+        "BaseOS/x86_64", "BaseOS/aarch64", "AppStream/x86_64", "AppStream/aarch64",
+    )  # fmt: skip
+    assert (read.metadata_signature, read.open) == ("required", False)
+
+
+def test_every_key_of_a_tree():
+    read = tree(
+        "upstream = https://a/9.2/ http://b/9.2",
+        "mirrorlist = https://m/9.2/{repo}",
+        f"fingerprints = {FINGERPRINT}",
+        "open = yes",
+        "max_age = 2w",
+    )
+    assert read.upstream == ("https://a/9.2", "http://b/9.2")
+    assert read.mirrorlist == "https://m/9.2/{repo}"
+    assert read.fingerprints == (FINGERPRINT.replace(" ", ""),)
+    assert (read.open, read.max_age) == (True, 14 * 86400)
+
+
+def test_local_tree():
+    read = parse("[own/9.2/esu]\ntype = local\nsource = /s\narches = x86_64\ngpgkey = /k\n")
+    local = read.tree("own/9.2/esu")
+    assert local.repositories == ("x86_64",)
+    assert local.source == Path("/s")
+
+
+def test_pinned_metadata_names_every_repository_once():
+    pins = [f"{name}:{'a' * 64}" for name in tree().repositories]
+    lines = ["metadata_signature = pinned", "repomd_sha256 = " + " ".join(pins)]
+    assert set(tree(*lines).repomd_sha256) == set(tree().repositories)
+    text = MAIN + TREE
+    assert "every repository once" in refused(text + f"{lines[0]}\nrepomd_sha256 = {pins[0]}\n")
+    assert "go together" in refused(text + lines[0])
+    assert "go together" in refused(text + lines[1])
+    assert "each repository once" in refused(f"{text}{lines[0]}\n{lines[1]} {pins[0]}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[main]\nparalel = 1\n", ["[main]", "'paralel'", "did you mean 'parallel'?"]),
+        (MAIN + TREE + "gpgkeys = /k\n", ["[almalinux/9.2]", "did you mean 'gpgkey'?"]),
+        ("[mian]\n", ["[mian]", "unknown section", "did you mean 'main'?"]),
+        ("[main]\n[main]\n", ["tuxmirror.conf", "main"]),
+        ("[main]\ngrace = 1h\ngrace = 2h\n", ["tuxmirror.conf", "grace"]),
+        ("nonsense\n", ["tuxmirror.conf"]),
+        ("[main]\nparallel = 0\n", ["parallel = 0", "1 to 256"]),
+        ("[main]\nparallel = 257\n", ["1 to 256"]),
+        ("[main]\nparallel = many\n", ["1 to 256"]),
+        ("[main]\nstore = here\n", ["store = here", "absolute path"]),
+        ("[main]\nupstream = /srv\n", ["http or https URL"]),
+        ("[main]\nupstream = http://h/x?a=b\n", ["no query"]),
+        ("[main]\nupstream = file:///srv\n", ["http or https URL"]),
+        ("[main]\nmass_change = 10%\n", ["10% and 50 packages"]),
+        ("[main]\nsigning_key = B86B3716\n", ["whole fingerprint"]),
+        ("[main]\ndatabase = mysql://x\n", ["sqlite or postgresql"]),
+        ("[main]\nstore = /a\npublic = /a\n", ["inside the store"]),
+        ("[main]\nstore = /a\npublic = /a/b\n", ["inside the store"]),
+        ("[main]\nstore = /a/b\npublic = /a\n", ["store", "inside public"]),
+        (TREE, ["[almalinux/9.2]", "no upstream"]),
+        (MAIN + TREE.replace("arches =", ";arches ="), ["'arches' is missing"]),
+        (MAIN + TREE.replace("repos =", ";repos ="), ["'repos' is missing"]),
+        (MAIN + TREE.replace("gpgkey =", ";gpgkey ="), ["'gpgkey' is missing"]),
+        (MAIN + TREE.replace("BaseOS", "Base/OS"), ["'Base/OS' cannot be"]),
+        (MAIN + TREE.replace("BaseOS", "A" * 32), ["cannot be the name of a repository"]),
+        (MAIN + TREE.replace("BaseOS", "AppStream"), ["AppStream", "twice"]),
+        (MAIN + TREE.replace("x86_64,", "aarch64,"), ["aarch64", "twice"]),
+        (MAIN + TREE.replace("almalinux/9.2", "almalinux/../9"), ["'..' cannot be"]),
+        (MAIN + TREE.replace("almalinux/9.2", "almalinux//9"), ["'' cannot be"]),
+        (MAIN + TREE + TREE.replace("9.2]", "9.2/x]"), ["[almalinux/9.2/x]", "lies inside"]),
+        (MAIN + TREE + "open = perhaps\n", ["yes or no"]),
+        (MAIN + TREE + "type = ftp\n", ["rpm-md, local"]),
+        (MAIN + TREE + "mirrorlist = file:///x\n", ["mirrorlist", "http or https URL"]),
+        (MAIN + TREE.rstrip() + " /b/RPM-GPG-KEY-AlmaLinux-9\n", ["gpgkey", "same name"]),
+        (MAIN + TREE.rstrip() + " /b/TIME\n", ["gpgkey", "TIME"]),
+        ("[own/9.2/esu]\ntype = local\narches = x86_64\ngpgkey = /k\n", ["'source' is missing"]),
+    ],
+)
+def test_errors_name_the_place_and_the_way(text, words):
+    message = refused(text)
+    assert message.startswith("tuxmirror.conf") or "tuxmirror.conf" in message
+    for word in words:
+        assert word in message, message
+
+
+def test_unknown_tree_names_the_nearest():
+    with pytest.raises(ConfigError) as caught:
+        parse(MAIN + TREE).tree("almalinux/9.3")
+    assert caught.value.way_out == "did you mean 'almalinux/9.2'?"
+
+
+@given(st.integers(0, 10**6), st.sampled_from("smhdw"), st.sampled_from(["", " "]))
+def test_durations(number, unit, blank):
+    seconds = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}[unit]
+    assert config.duration(f"{number}{blank}{unit}") == number * seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "48", "h", "-1h", "1.5h", "1h 2m", "1y", "\u0661h", "9" * 5000 + "h"]
+)
+def test_no_durations(text):
+    with pytest.raises(ValueError):
+        config.duration(text)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_read_or_refused(text):
+    for candidate in (text, f"[main]\n{text}", MAIN + TREE + text, f"[{text}]\n"):
+        try:
+            parse(candidate)
+        except ConfigError as error:
+            assert error.exit_status == 2
+
+
+@given(
+    st.sampled_from(sorted(config._MAIN)) | st.sampled_from(sorted(config._TREE)),
+    st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=40),
+)
+def test_any_value_is_read_or_refused(key, value):
+    for candidate in (f"[main]\n{key} = {value}\n", f"{MAIN}{TREE}{key} = {value}\n"):
+        try:
+            parse(candidate)
+        except ConfigError as error:
+            assert "tuxmirror.conf" in str(error) or "tree" in str(error)
