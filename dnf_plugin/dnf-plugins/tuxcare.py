@@ -90,6 +90,7 @@ class TuxCare(dnf.Plugin):
         from tuxcare import dnf_repos, variables
 
         self._clean_progress()
+        self._send_token()
         disabled, names = dnf_repos.disable_unset(self.base)
         if os.geteuid() != 0:
             return
@@ -98,6 +99,13 @@ class TuxCare(dnf.Plugin):
         if disabled:
             registered = self._injected is not None and self._injected.token is not None
             logger.warning(variables.explain_unset(disabled, names, registered))
+
+    @helping
+    def _send_token(self):
+        if self._injected is not None and self._injected.header_root is not None:
+            from tuxcare import dnf_header
+
+            dnf_header.send_token(self.base, self._injected.header_root, self._injected.token)
 
     @helping
     def _clean_progress(self):
@@ -122,10 +130,12 @@ class TuxCare(dnf.Plugin):
             self._failure = error
 
     def _filter(self):
-        from tuxcare import dnf_adapter, dnf_solver
+        from tuxcare import dnf_versions
 
-        if not dnf_adapter.is_resolving(self.cli):
+        if not dnf_versions.is_resolving(self.cli):
             return
+        from tuxcare import dnf_solver
+
         rules = self._load()
         if rules is not None:
             dnf_solver.SolverGuard(self.base, rules).apply(self.cli)

@@ -1,7 +1,4 @@
-"""dnf's packages and transactions as the plain values that the pins judge.
-
-What differs between dnf 4.7 (EL8), 4.14 (EL9) and 4.20 (EL10) is at the end, in one place.
-"""
+"""dnf's packages and transactions as the plain values that the pins judge."""
 
 import os
 from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -166,43 +163,3 @@ _LEAVING_ACTIONS = [
     *dnf.transaction.BACKWARD_ACTIONS,
     libdnf.transaction.TransactionItemAction_REINSTALLED,
 ]
-
-
-# --- where dnf's versions differ ------------------------------------------------------------------
-
-
-def is_resolving(cli: Any) -> bool:
-    """Whether what runs will resolve, so that the pins must filter.
-
-    Without cli (API) and without a command (dnf-automatic) it does. 4.7's DemandSheet has no
-    `plugin_filtering_enabled` in its first builds; None there means: as `resolving` says.
-    """
-    if cli is None or getattr(cli, "command", None) is None:
-        return True
-    filtering = getattr(cli.demands, "plugin_filtering_enabled", None)
-    return bool(cli.demands.resolving if filtering is None else filtering)
-
-
-def is_reinstall(cli: Any) -> bool:
-    """Whether the command is `reinstall`, for which what is installed does not count."""
-    return "reinstall" in getattr(getattr(cli, "command", None), "aliases", ())
-
-
-def command_specs(cli: Any) -> List[str]:
-    """What the command line names to be installed or upgraded."""
-    return _options(cli, "pkg_specs", "packages", "package", "install_spec")
-
-
-def command_removals(cli: Any) -> List[str]:
-    """What the command line names to be removed, among other things."""
-    return _options(cli, "pkg_specs", "remove_spec")
-
-
-def _options(cli: Any, *names: str) -> List[str]:
-    """Arguments of the command; commands and versions call them differently."""
-    options = getattr(getattr(cli, "command", None), "opts", None)
-    found: List[str] = []
-    for name in names:
-        value = getattr(options, name, None) or []
-        found += [value] if isinstance(value, str) else [v for v in value if isinstance(v, str)]
-    return found

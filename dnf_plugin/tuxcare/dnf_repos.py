@@ -4,22 +4,25 @@ Apart from the pins, because every dnf command pays for this module.
 """
 
 import os
-from typing import Any, List, Set, Tuple
 
 from tuxcare import variables
-from tuxcare.host import HostPaths
+from tuxcare.hostfiles import HostPaths
+
+TYPE_CHECKING = False  # dnf does without typing
+if TYPE_CHECKING:
+    from typing import Any, List, Tuple
 
 
-def repository_urls(repo: Any) -> Tuple[str, ...]:
+def repository_urls(repo: "Any") -> "Tuple[str, ...]":
     """Everything a repository may be fetched from, as dnf will use it."""
     urls = tuple(repo.baseurl or ())
     return urls + tuple(url for url in (repo.mirrorlist, repo.metalink) if url)
 
 
-def disable_unset(base: Any) -> Tuple[List[str], List[str]]:
+def disable_unset(base: "Any") -> "Tuple[List[str], List[str]]":
     """Disables enabled repositories whose URLs lack a variable: their ids, and the variables."""
-    disabled: List[str] = []
-    names: Set[str] = set()
+    disabled = []  # type: List[str]
+    names = set()
     for repo in base.repos.iter_enabled():
         unset = variables.unset_variables(repository_urls(repo))
         if unset:
@@ -29,14 +32,14 @@ def disable_unset(base: Any) -> Tuple[List[str], List[str]]:
     return disabled, sorted(names)
 
 
-def clean_progress(base: Any, redactor: Any) -> None:
+def clean_progress(base: "Any", redactor: "Any") -> None:
     """Redacts what a download prints. Again after command.configure(), which may replace it."""
     output = getattr(base, "output", None)
     if output is not None and output.progress is not None:
         output.progress = redactor.wrap_progress(output.progress)
 
 
-def variable_roots(base: Any) -> List[HostPaths]:
+def variable_roots(base: "Any") -> "List[HostPaths]":
     """Where token and release are read: the installroot, then the host that lends repositories.
 
     dnf, too, takes repository files and variables of the host for a root that has none.

@@ -15,14 +15,8 @@ import dnf.util
 import hawkey
 
 from tuxcare import kernels, pins
-from tuxcare.dnf_adapter import (
-    command_removals,
-    command_specs,
-    every_package,
-    installonly_packages,
-    is_reinstall,
-    to_package,
-)
+from tuxcare.dnf_adapter import every_package, installonly_packages, to_package
+from tuxcare.dnf_versions import command_removals, command_specs, is_reinstall
 from tuxcare.pins import Change, Leaving, Package, Pins, Violation
 
 logger = logging.getLogger("dnf.plugin")

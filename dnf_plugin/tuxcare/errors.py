@@ -4,7 +4,9 @@ Every error says in `message` what is wrong, what was expected and what was foun
 way out, a sentence of its own. Neither may hold a licence key or a token.
 """
 
-from typing import Optional
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Optional
 
 
 class TuxcareError(Exception):
@@ -12,7 +14,7 @@ class TuxcareError(Exception):
 
     exit_status = 70
 
-    def __init__(self, message: str, hint: Optional[str] = None) -> None:
+    def __init__(self, message: str, hint: "Optional[str]" = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint

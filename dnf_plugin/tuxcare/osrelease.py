@@ -1,20 +1,27 @@
 """Which AlmaLinux this is, from /etc/almalinux-release and os-release. Pure."""
 
+import collections
 import re
 import shlex
-from typing import Dict, NamedTuple, Optional
 
 from tuxcare.errors import ConfigError
+
+TYPE_CHECKING = False  # every dnf command pays for this module; dnf does without typing
+if TYPE_CHECKING:
+    from typing import Dict, NamedTuple, Optional
+
+    _Release = NamedTuple("_Release", [("id", str), ("version", str)])
+else:
+    _Release = collections.namedtuple("_Release", ["id", "version"])
 
 _ALMALINUX_RELEASE = re.compile(r"AlmaLinux release (\d+)\.(\d+)\b")
 _MINOR = re.compile(r"\d+\.\d+\Z")
 
 
-class Release(NamedTuple):
+class Release(_Release):
     """An operating system and its version, as `almalinux` and `9.2`."""
 
-    id: str
-    version: str
+    __slots__ = ()
 
     @property
     def major(self) -> int:
@@ -30,7 +37,7 @@ class Release(NamedTuple):
         return "{} {}".format(name, self.version)
 
 
-def parse_os_release(text: str) -> Dict[str, str]:
+def parse_os_release(text: str) -> "Dict[str, str]":
     """The assignments of an os-release file (os-release(5)); lines that are none are skipped."""
     values = {}
     for line in text.splitlines():
@@ -45,7 +52,7 @@ def parse_os_release(text: str) -> Dict[str, str]:
     return values
 
 
-def identify(almalinux_release: Optional[str], os_release: Optional[str]) -> Release:
+def identify(almalinux_release: "Optional[str]", os_release: "Optional[str]") -> Release:
     """The release that the two files (their text, None where absent) tell of.
 
     os-release decides which distribution this is; almalinux-release, which the release package

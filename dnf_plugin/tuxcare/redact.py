@@ -5,7 +5,10 @@ fails, to the terminal.
 """
 
 import logging
-from typing import Any, Iterable
+
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Any, Iterable
 
 LOGGERS = ("dnf", "librepo", "dnf.rpm")
 MASK = "********"
@@ -37,14 +40,14 @@ class Redactor(logging.Filter):
             record.exc_text = self.clean(record.exc_text)
         return True
 
-    def attach(self, names: Iterable[str] = LOGGERS) -> None:
+    def attach(self, names: "Iterable[str]" = LOGGERS) -> None:
         """Puts the filter on every handler the named loggers have by now."""
         for name in names:
             for handler in logging.getLogger(name).handlers:
                 if self not in handler.filters:
                     handler.addFilter(self)
 
-    def wrap_progress(self, progress: Any) -> Any:
+    def wrap_progress(self, progress: "Any") -> "Any":
         """A download progress like `progress` whose messages are clean."""
         return progress if isinstance(progress, _CleanProgress) else _CleanProgress(progress, self)
 
@@ -52,14 +55,14 @@ class Redactor(logging.Filter):
 class _CleanProgress:
     """Delegates all to a dnf.callback.DownloadProgress; cleans the error of a finished payload."""
 
-    def __init__(self, progress: Any, redactor: Redactor) -> None:
+    def __init__(self, progress: "Any", redactor: Redactor) -> None:
         self._progress = progress
         self._redactor = redactor
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._progress, name)
 
-    def end(self, payload: Any, status: Any, err_msg: Any) -> None:
+    def end(self, payload: "Any", status: "Any", err_msg: "Any") -> None:
         if isinstance(err_msg, str):
             err_msg = self._redactor.clean(err_msg)
         self._progress.end(payload, status, err_msg)

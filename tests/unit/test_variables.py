@@ -1,7 +1,9 @@
 """$tuxcare_token and $tuxcare_releasever: where they come from and what is missing."""
 
-from tuxcare import host, variables
-from tuxcare.host import HostPaths
+import pytest
+
+from tuxcare import hostfiles, variables
+from tuxcare.hostfiles import HostPaths
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
@@ -27,7 +29,7 @@ def test_token_and_the_host_s_own_release_are_set(tmp_path):
     assert substitutions == {
         "basearch": "x86_64", "tuxcare_token": TOKEN, "tuxcare_releasever": "9.2",
     }  # fmt: skip
-    assert injected == (TOKEN, [])
+    assert (injected.token, injected.problems) == (TOKEN, [])
 
 
 def test_a_chosen_release_is_left_alone_but_the_token_of_the_host_wins(tmp_path):
@@ -53,10 +55,10 @@ def test_a_root_with_nothing_in_it_borrows_from_the_next(tmp_path):
     image = make_root(tmp_path / "image")
     lender = make_root(tmp_path / "host", TOKEN, "9.2")
     substitutions = {}
-    assert variables.inject(substitutions, [image, lender]) == (TOKEN, [])
+    assert variables.inject(substitutions, [image, lender]).token == TOKEN
     assert substitutions == {"tuxcare_token": TOKEN, "tuxcare_releasever": "9.2"}
     alone = {}
-    assert variables.inject(alone, [image]) == (None, [])
+    assert variables.inject(alone, [image]).token is None
     assert alone == {}
 
 
@@ -73,10 +75,40 @@ def test_a_token_of_root_s_alone_is_no_problem_for_others(tmp_path, monkeypatch)
     def denied(paths):
         raise PermissionError(13, "denied", paths.token)
 
-    monkeypatch.setattr(host, "read_token", denied)
+    monkeypatch.setattr(hostfiles, "read_token", denied)
     substitutions = {}
-    assert variables.inject(substitutions, [make_root(tmp_path, None, "9.2")]) == (None, [])
+    injected = variables.inject(substitutions, [make_root(tmp_path, None, "9.2")])
+    assert (injected.token, injected.problems) == (None, [])
     assert substitutions == {"tuxcare_releasever": "9.2"}
+
+
+def configured(tmp_path, text):
+    root = make_root(tmp_path, TOKEN, "9.2")
+    (tmp_path / "etc/tuxcare/tuxcare.conf").write_text(text)
+    return root
+
+
+def test_a_token_for_the_header_is_no_variable(tmp_path):
+    substitutions = {"tuxcare_token": OTHER}
+    root = configured(tmp_path, "[main]\ntoken_in = header\n")
+    injected = variables.inject(substitutions, [root])
+    assert substitutions == {"tuxcare_releasever": "9.2"}
+    assert (injected.token, injected.header_root, injected.problems) == (TOKEN, root, [])
+    assert TOKEN not in repr(injected)
+
+
+@pytest.mark.parametrize("text", ["", "[main]\n# token_in = header\n", "[main]\ntoken_in = path\n"])
+def test_the_token_goes_into_urls_where_nobody_chose_the_header(tmp_path, text):
+    substitutions = {}
+    injected = variables.inject(substitutions, [configured(tmp_path, text)])
+    assert substitutions["tuxcare_token"] == TOKEN
+    assert injected.header_root is None
+
+
+def test_an_unknown_place_for_the_token_is_told(tmp_path):
+    root = configured(tmp_path, "[main]\ntoken_in = cookie\n")
+    (problem,) = variables.inject({}, [root]).problems
+    assert "[main] token_in: expected path or header, found 'cookie'" in problem
 
 
 def test_variables_left_literal_are_found():
