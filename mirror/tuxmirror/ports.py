@@ -198,8 +198,11 @@ class LastRun(NamedTuple):
 class State(Protocol):
     """What the mirror knows beside the content."""
 
-    def lock(self, name: str) -> AbstractContextManager[None]:
-        """Held while the context lasts, gone with the process. Raises LockedError."""
+    def lock(self, name: str, wait: float = 0.0) -> AbstractContextManager[None]:
+        """Held while the context lasts, gone with the process.
+
+        Raises LockedError where another has it, after `wait` seconds.
+        """
 
     def memory(self, tree: str) -> dict[str, RepositoryMemory]:
         """By repository; empty where nothing was accepted yet or the record is unreadable."""

@@ -1,7 +1,9 @@
 """`tuxmirror sync` when all is well: what it fetches, publishes, says, and leaves alone."""
 
+import fcntl
 import json
 import re
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -251,6 +253,19 @@ def test_second_run_says_who_holds_the_lock(site, upstream):
     upstream.release()
     assert first.communicate(timeout=30) == ("", "")
     assert first.returncode == 0
+    assert len(site.packages()) == 3
+
+
+def test_publishing_waits_for_the_publish_of_another_tree(site):
+    good(site.sync("--no-publish"))
+    with (site.store / "state/locks/publish").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = site.start_sync("-q")
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.communicate(timeout=2)
+        assert site.fingerprint().get("vetted") is None
+    assert process.communicate(timeout=30) == ("", "")
+    assert process.returncode == 0
     assert len(site.packages()) == 3
 
 

@@ -30,6 +30,8 @@ from .files import fsync_directory, storage_errors, sync_filesystem, write_atomi
 
 # Those who resolved a symlink just before a switch are still reading.
 KEEP_GENERATIONS = 3
+# Syncs of other trees hold the lock for a switch, which is short.
+_PATIENCE = 60.0
 
 
 class FilePublisher:
@@ -78,7 +80,7 @@ class FilePublisher:
         if not target.exists():
             self._write_record(tree, publication)
             self._build(target, files, extras)
-        with self._state.lock("publish"):
+        with self._state.lock("publish", _PATIENCE):
             self._switch(channel, tree, target)
 
     def _write_record(self, tree: str, publication: Publication) -> None:
@@ -132,7 +134,7 @@ class FilePublisher:
 
     def tidy(self, tree: str) -> None:
         """The caller holds the tree's lock: nobody else is building a publication of it."""
-        with self._state.lock("publish"):
+        with self._state.lock("publish", _PATIENCE):
             shown = set()
             for channel in _entries(self._public / ".generations"):
                 self._tidy_generations(channel)

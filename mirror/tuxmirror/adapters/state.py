@@ -14,6 +14,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,21 +37,19 @@ class FileState:
             (self._state / "locks").mkdir(exist_ok=True)
 
     @contextlib.contextmanager
-    def lock(self, name: str) -> Iterator[None]:
+    def lock(self, name: str, wait: float = 0.0) -> Iterator[None]:
         path = self._state / "locks" / name.replace("/", "%")
         with storage_errors(path):
             # Never inherited: a child that outlives us must not keep it.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _acquired(descriptor, wait):
                 holder = os.pread(descriptor, 100, 0).decode(errors="replace").strip()
                 raise LockedError(
                     f"another run is at work on {name}",
                     found=holder or "an unknown process",
                     way_out="wait until it is done",
-                ) from None
+                )
             with storage_errors(path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"process {os.getpid()}\n".encode(), 0)
@@ -180,3 +179,15 @@ class FileState:
 
     def _run_file(self, tree: str) -> Path:
         return self._state / "trees" / (tree.replace("/", "%") + ".run")
+
+
+def _acquired(descriptor: int, wait: float) -> bool:
+    deadline = time.monotonic() + wait
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
