@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import argparse
 import configparser
+import contextlib
 import gzip
+import hashlib
 import io
 import os
 import re
@@ -25,7 +27,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,8 +109,37 @@ def source_epoch() -> int:
     return int(_output(["git", "-C", str(CHECKOUT), "log", "-1", "--format=%ct"]))
 
 
-def prepare_sources(order: Order, topdir: Path) -> Path:
-    """Fill SOURCES and SPECS below `topdir`; the spec."""
+@contextlib.contextmanager
+def build_folder(order: Order) -> Iterator[Path]:
+    """rpmbuild's _topdir with the sources in it; gone afterwards.
+
+    Its name depends on nothing but the sources: newer versions of rpm write it into the source
+    package, whose bytes shall be the same wherever the checkout lies.
+    """
+    with tempfile.TemporaryDirectory(prefix="tuxcare-rpm-") as name:
+        staging = Path(name) / "rpmbuild"
+        prepare_sources(order, staging)
+        digest = hashlib.sha256()
+        for path in sorted(staging.rglob("*")):
+            if path.is_file():
+                digest.update(path.name.encode() + b"\0" + path.read_bytes())
+        topdir = Path(tempfile.gettempdir()) / f"tuxcare-rpm-{digest.hexdigest()[:16]}"
+        try:
+            topdir.mkdir(mode=0o700)  # never one that somebody else has made
+        except FileExistsError:
+            raise BuildError(
+                f"{topdir}: another build of the same sources is at work; if not, remove the folder"
+            ) from None
+        try:
+            for path in staging.iterdir():
+                path.rename(topdir / path.name)
+            yield topdir
+        finally:
+            shutil.rmtree(topdir)
+
+
+def prepare_sources(order: Order, topdir: Path) -> None:
+    """Fill SOURCES and SPECS below `topdir`."""
     sources = topdir / "SOURCES"
     for name in ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS"):
         (topdir / name).mkdir(parents=True)
@@ -132,7 +163,6 @@ def prepare_sources(order: Order, topdir: Path) -> Path:
     for path in (spec, *sources.iterdir()):
         path.chmod(0o644)
         os.utime(path, (order.epoch, order.epoch))
-    return spec
 
 
 def rpmbuild_options(topdir: Path, defines: Iterable[str] = ()) -> list[str]:
@@ -158,9 +188,8 @@ def build(order: Order) -> list[Path]:
     """Everything of one release, into `order.output`; the files made."""
     check_key(order.key, order.fingerprint)
     warn_of_changes()
-    with tempfile.TemporaryDirectory(prefix="tuxcare-rpm-") as name:
-        topdir = Path(name) / "rpmbuild"
-        spec = prepare_sources(order, topdir)
+    with build_folder(order) as topdir:
+        spec = topdir / "SPECS" / f"{NAME}.spec"
         options = rpmbuild_options(topdir, order.defines)
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(order.epoch), "LC_ALL": "C.UTF-8"}
         _run(["rpmbuild", "-bs", *options, str(spec)], environment)

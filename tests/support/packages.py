@@ -26,6 +26,9 @@ BUILD = "packaging/rpm/build.py"
 ENVIRONMENT = {"PATH": os.environ["PATH"], "HOME": "/nonexistent", "LC_ALL": "C.UTF-8"}
 
 
+_MODULE = re.compile(r"/site-packages/.*(\.pyc?|/__pycache__)( |$)")
+
+
 class Built(NamedTuple):
     """What one build made, below `root` (`<output>/<release>`)."""
 
@@ -148,10 +151,35 @@ def _by_path(line: str) -> str:
 
 
 def _is_stable(line: str) -> bool:
-    return not (".py " in line + " " and "/site-packages/" in line) and "rpmlib(" not in line
+    """Not a module, nor what rpm of the build machine asks of rpm."""
+    return not _MODULE.search(line) and "rpmlib(" not in line
 
 
 def _scripts(package: Path) -> list[str]:
     command = ["rpm", "--force-debian", "-qp", "--nosignature", "--scripts", str(package)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=ENVIRONMENT)
     return ["== scripts", *done.stdout.splitlines()]
+
+
+GOLDEN = CHECKOUT / "tests" / "integration" / "golden"
+GOLDEN_PACKAGES = {
+    "tuxcare-release": "x86_64",
+    "tuxcare-fips-pin": "x86_64",
+    "tuxcare-fips-pin-strict": "x86_64",
+    "tuxmirror": "noarch",
+}
+
+
+def main() -> None:
+    """Write the golden listings anew: `.venv/bin/python -m tests.support.packages`."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        key = SigningKey.create(Path(name), "Golden")
+        built = build_packages(Path(name) / "dist", key)
+        for package, arch in GOLDEN_PACKAGES.items():
+            (GOLDEN / f"{package}.txt").write_text(listing(built.package(package, arch)))
+
+
+if __name__ == "__main__":
+    main()
