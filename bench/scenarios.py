@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from tests.support.fileserver import FileServer
 from tests.support.keys import SigningKey
-from tests.support.nginx import Nginx
 from tests.support.slowline import SlowLine
 from tests.support.tree import UpstreamTree
 
-from . import measure, plot, upstream
+from . import measure, plot, plugin, upstream
 from .measure import Cost, Series
 from .peers import PEERS, Site, tuxmirror_command
 from .work import fresh_filesystem
@@ -46,7 +46,7 @@ class Bench:
     def site(self, root: Path, url: str = "") -> Iterator[Site]:
         """An empty file system, and `root` served; behind another line where `url` is given."""
         with contextlib.ExitStack() as stack:
-            address = url or stack.enter_context(Nginx(root)).url
+            address = url or stack.enter_context(FileServer(root)).url
             folder = stack.enter_context(fresh_filesystem(self.folder))
             yield Site(address, root, self.key.public, folder)
 
@@ -137,7 +137,7 @@ def slow_line(bench: Bench) -> list[Row]:
         total = sum(path.stat().st_size for path in tree.root.rglob("*") if path.is_file())
         costs = []
         for _ in range(bench.rounds):
-            with Nginx(tree.root) as server:
+            with FileServer(tree.root) as server:
                 target = ("127.0.0.1", server.port)
                 with (
                     SlowLine(target, rtt=0.05, bits_per_second=100e6) as line,
@@ -199,6 +199,20 @@ def growth(bench: Bench) -> list[Row]:
     return rows
 
 
+def dnf_plugin(bench: Bench) -> list[Row]:
+    """What the DNF plugin adds to a command, on a sack of 30,000 packages."""
+    rows = []
+    found = plugin.in_turn(bench.tree(30000, upstream.tiny), bench.rounds)
+    for work, (with_it, without) in found.items():
+        extra = plugin.difference(with_it, without)
+        limit = 3 if "--version" in work else 15
+        rows.append(Row(f"{work}, with the plugin", with_it, extra * 1000, "ms more", limit))
+        share = (without.seconds + extra) / without.seconds
+        target = None if "--version" in work else 1.05
+        rows.append(Row("the same without it", without, share, "with it to this", target))
+    return rows
+
+
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "first": first_sync,
     "unchanged": unchanged,
@@ -207,5 +221,6 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "slow-line": slow_line,
     "memory": memory,
     "snapshot": snapshot,
+    "plugin": dnf_plugin,
     "growth": growth,
 }

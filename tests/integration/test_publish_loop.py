@@ -12,8 +12,8 @@ import time
 
 import pytest
 
+from tests.support.fileserver import FileServer
 from tests.support.mirror import OS_DIR
-from tests.support.nginx import Nginx
 from tests.support.rpms import RpmSpec
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
@@ -88,7 +88,7 @@ def client_of(site, tmp_path, key, repo_gpgcheck=0):
     publish = site.sync("-q")
     assert publish.status == 0, publish
     with (
-        Nginx(site.public) as server,
+        FileServer(site.public) as server,
         Client(tmp_path / "client", server.url, key, repo_gpgcheck) as client,
     ):
         yield client
@@ -112,7 +112,7 @@ def test_without_the_grace_time_downloads_do_fail(site, tiny_upstream, tmp_path,
     tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("fresh", version="0.1", size=40_000)])
     tiny_upstream.publish()
     assert site.sync("-q").status == 0
-    with Nginx(site.public) as server:
+    with FileServer(site.public) as server:
         client = Client(tmp_path / "client", server.url, keys.almalinux, 0)
         client._download()
         assert client.failures == []
