@@ -11,11 +11,14 @@ with operator.serve("--listen", …) as service, Nginx(operator, service) as fro
 
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from tests.support.service import Endpoint
 
 _MAIN = """
 {user}
@@ -54,7 +57,27 @@ def memory_folder():
         shutil.rmtree(folder)
 
 
-class Nginx:
+def in_front(operator, address, memory, *arguments, **kwargs):
+    """An Nginx with the site that `nginx-config` prints for this operator.
+
+    Args:
+        address: host and port of the service.
+        memory: a folder on a tmpfs, for the cache.
+        arguments: further ones for `nginx-config`.
+    """
+    port = free_port()
+    folder = operator.root / "nginx"
+    folder.mkdir(exist_ok=True)
+    config = operator.call(
+        *("nginx-config", "--server-name", "localhost", "--plain-http"),
+        *("--listen", f"127.0.0.1:{port}", "--service", "{}:{}".format(*address)),
+        *("--cache", str(memory / "cache"), "--access-log", str(folder / "access.log")),
+        *arguments,
+    )
+    return Nginx(folder, config, port, **kwargs)
+
+
+class Nginx(Endpoint):
     """Runs while the context lasts.
 
     Args:
@@ -69,7 +92,7 @@ class Nginx:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = port
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(f"http://127.0.0.1:{port}")
         self.access_log = self.folder / "access.log"
         self.error_log = self.folder / "error.log"
         (self.folder / "site.conf").write_text(config)
@@ -106,7 +129,8 @@ class Nginx:
         self._process.terminate()
         self._process.wait(30)
 
-    def reopen_logs(self):
-        """Writes out what it buffers."""
-        self._process.send_signal(10)  # SIGUSR1
-        time.sleep(0.2)
+    def log_text(self):
+        """The access log, once nginx has written out what it buffers."""
+        self._process.send_signal(signal.SIGUSR1)
+        time.sleep(0.3)
+        return self.access_log.read_text()

@@ -112,25 +112,12 @@ class Operator:
             service.stop()
 
 
-class Service:
-    """A running `tuxmirror serve`; `url` is its real address."""
+class Endpoint:
+    """Something that speaks HTTP: `url`, and `address` as host and port."""
 
-    def __init__(self, operator, arguments=()):
-        self._log = operator.log.open("ab")
-        self._process = subprocess.Popen(
-            [*TUXMIRROR, "-c", str(operator.conf), "serve", "--listen", "127.0.0.1:0", *arguments],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        self.exit_status = None
-        line = self._process.stdout.readline()
-        if not line.startswith("listening on "):
-            self._process.kill()
-            raise AssertionError((line, operator.log.read_text()))
-        self.url = line.split()[-1]
-        self.pid = self._process.pid
-        host, port = self.url[len("http://") :].rsplit(":", 1)
+    def __init__(self, url):
+        self.url = url
+        host, port = url[len("http://") :].rsplit(":", 1)
         self.address = (host, int(port))
 
     def get(self, path, **kwargs):
@@ -160,6 +147,26 @@ class Service:
         path = path.encode() if isinstance(path, str) else path
         head = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
         return self.raw(b"GET " + path + head)
+
+
+class Service(Endpoint):
+    """A running `tuxmirror serve`."""
+
+    def __init__(self, operator, arguments=()):
+        self._log = operator.log.open("ab")
+        self._process = subprocess.Popen(
+            [*TUXMIRROR, "-c", str(operator.conf), "serve", "--listen", "127.0.0.1:0", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        self.exit_status = None
+        line = self._process.stdout.readline()
+        if not line.startswith("listening on "):
+            self._process.kill()
+            raise AssertionError((line, operator.log.read_text()))
+        super().__init__(line.split()[-1])
+        self.pid = self._process.pid
 
     def signal(self, number=signal.SIGTERM):
         os.kill(self.pid, number)

@@ -151,17 +151,25 @@ class Views:
         """For a web server in front: may this token have this path, and from which channel?"""
         if not is_in(request.remote_addr or "", self._around.trusted_proxies):
             raise NotFound
-        path = request.headers.get("X-Tuxmirror-Path", "").lstrip("/")
-        is_open = request.headers.get("X-Tuxmirror-Open") == "yes"
         token = _bearer()
-        try:
-            channel = self._files.channel(path, token, g.remote, is_open)
-        except Forbidden:
+        if request.headers.get("X-Tuxmirror-Open") == "yes":
+            channel = self._files.open_channel(token, g.remote)
+        else:
+            channel = self._channel_of(request.headers.get("X-Tuxmirror-Path", ""), token)
+        if not channel:
             g.code = "forbidden"
             return Response(status=403, headers={"Cache-Control": _DENIED})
-        if self._around.leases and token and not is_open:
-            self._around.leases.add(token, tuple(path.split("/")), channel)
         return Response(headers={"X-Tuxmirror-Channel": channel, "Cache-Control": _ALLOWED})
+
+    def _channel_of(self, path: str, token: str | None) -> str | None:
+        path = path.lstrip("/")
+        try:
+            channel = self._files.channel(path, token, g.remote)
+        except Forbidden:
+            return None
+        if self._around.leases and token:
+            self._around.leases.add(token, tuple(path.split("/")), channel)
+        return channel
 
     def content(self, path: str = "") -> BaseResponse:
         if request.method not in ("GET", "HEAD"):

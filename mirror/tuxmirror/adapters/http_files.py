@@ -103,12 +103,11 @@ class PublishedFiles:
         }
         return _send(file, status, headers, environ)
 
-    def channel(self, path: str, bearer: str | None, remote: str, is_open: bool) -> str:
-        """The channel that a web server in front of this one shows for a decoded path.
+    def channel(self, path: str, token: str | None, remote: str) -> str:
+        """The channel from which a web server in front of this one shows a decoded path.
 
         Args:
             path: without a token; three segments are enough to decide.
-            is_open: whether everybody may have it.
 
         Raises:
             Forbidden, TooManyError, StorageError.
@@ -116,7 +115,12 @@ class PublishedFiles:
         request = entitlement.parse(path)
         if request is None or request.token:
             raise Forbidden
-        return self._channel_shown(request.segments, bearer, remote, is_open)
+        return self._channel_shown(request.segments, token, remote, False)
+
+    def open_channel(self, token: str | None, remote: str) -> str:
+        """The same for what everybody may have: a token only chooses. Raises TooManyError,
+        StorageError."""
+        return self._channel_shown((), token, remote, True)
 
     def _channel_shown(
         self, segments: tuple[str, ...], token: str | None, remote: str, is_open: bool

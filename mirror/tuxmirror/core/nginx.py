@@ -72,6 +72,7 @@ def render(settings: Settings) -> str:
         "open_trees": "".join(_open_tree(name) for name in sorted(settings.open_trees)),
         "proxy": _PROXY,
         "authorize": _AUTHORIZE,
+        "ask_open": _ASK_OPEN,
         "gated": _headers("$tux_cache_gated", tls),
         "open": _headers("$tux_cache_open", tls),
         **_PATTERNS,
@@ -125,15 +126,9 @@ def _headers(cache: str, tls: bool) -> str:
 
 def _open_tree(name: str) -> str:
     family, release, *more = (re.escape(segment) for segment in name.split("/"))
-    rest = f"(?<tux_first>{_SEGMENT})(?:/{_SEGMENT})*"
-    if more:
-        rest = "/".join([f"(?<tux_first>{more[0]})", *more[1:], f"(?:{_SEGMENT}/)*{_SEGMENT}"])
-    return (
-        _OPEN_TREE.replace("@name@", name)
-        .replace("@family@", family)
-        .replace("@release@", release)
-        .replace("@open_rest@", rest)
-    )
+    values = {"family": family, "release": release, "below": "".join(f"{part}/" for part in more)}
+    text = _OPEN_TREE.replace("@name@", name)
+    return re.sub("@(family|release|below)@", lambda match: values[match[1]], text)
 
 
 _SEGMENT = "[A-Za-z0-9._+~^-]+"
@@ -182,13 +177,14 @@ _PROXY = """proxy_pass http://tuxmirror;
 
 _OPEN_TREE = """
     # @name@ has `open = yes`.
-    location ~ "^/@family@/@release@/@token@/@open_rest@$" {
+    location ~ "^/(?<tux_family>@family@)/(?<tux_release>@release@)/@token@/(?<tux_rest>@below@@path@)$" {
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
         alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
         @open@
     }
-    location ~ "^/(?<tux_family>@family@)/(?<tux_release>@release@)/@open_rest@$" {
+    location ~ "^/@family@/@release@/@below@@path@$" {
+        if ($tux_bearer) { return 418; }
         root @vetted@;
         @open@
     }
@@ -307,6 +303,9 @@ server {
     error_page 403 = @tux_forbidden;
     error_page 405 = @tux_method;
     error_page 500 502 503 504 = @tux_unavailable;
+    # Open, and the token in a header may name another channel.
+    error_page 418 = @tux_ask_open;
+    error_page 419 = @tux_ask_feed;
 
     # -- registration ---------------------------------------------------------------------------
 
@@ -337,6 +336,7 @@ server {
         @open@
     }
     location ~ "^/(?:@segment@/){1,3}@key_file@$" {
+        if ($tux_bearer) { return 418; }
         root @vetted@;
         types {}
         default_type application/pgp-keys;
@@ -349,10 +349,12 @@ server {
         @open@
     }
     location ~ "^/tuxcare/(?:@latest@|@segment@/(?:base/@path@|@oval@))$" {
+        if ($tux_bearer) { return 418; }
         root @vetted@;
         @open@
     }
     location ~ "^/rss_feed/@path@$" {
+        if ($tux_bearer) { return 419; }
         root @vetted@;
         default_type application/rss+xml;
         gzip on;
@@ -360,6 +362,7 @@ server {
         @open@
     }
     location ~ "^/tracker/@path@$" {
+        if ($tux_bearer) { return 418; }
         root @vetted@;
         gzip on;
         gzip_types text/css text/javascript application/json image/svg+xml;
@@ -392,6 +395,16 @@ server {
         @gated@
     }
 
+    # Files in these that have no type by their name are keys and feeds.
+    location @tux_ask_open {
+        default_type application/pgp-keys;
+        @ask_open@
+    }
+    location @tux_ask_feed {
+        default_type application/rss+xml;
+        @ask_open@
+    }
+
     # A path without a token, or one that is too short to name a tree: closed, like all else.
     location ~ "^/@path@$" { return 403; }
     location / { return 404; }
@@ -407,7 +420,7 @@ server {
     location = /=authorize-open {
         internal;
         proxy_set_header X-Tuxmirror-Open yes;
-        proxy_cache_key "$tux_credential $tux_family/$tux_release/$tux_first open";
+        proxy_cache_key "$tux_credential open";
         @authorize@
     }
 
@@ -453,6 +466,11 @@ server {
     }
 }
 """
+
+_ASK_OPEN = """auth_request /=authorize-open;
+        auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
+        root @public@/$tux_channel;
+        @open@"""
 
 _AUTHORIZE = """proxy_pass http://tuxmirror/internal/authorize;
         proxy_http_version 1.1;
