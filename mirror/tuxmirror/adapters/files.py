@@ -25,6 +25,16 @@ def storage_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def readable_by_all() -> Iterator[None]:
+    """What is made meanwhile, the web server can read, whatever the operator's umask is."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Readers see the old bytes or the new ones, also after a crash."""
     with storage_errors(path):

@@ -26,7 +26,13 @@ from ..core.errors import ConfigError, StorageError
 from ..core.publication import Publication, decode, encode
 from ..core.snapshot import File
 from ..ports import Pool, State
-from .files import fsync_directory, storage_errors, sync_filesystem, write_atomically
+from .files import (
+    fsync_directory,
+    readable_by_all,
+    storage_errors,
+    sync_filesystem,
+    write_atomically,
+)
 
 # Those who resolved a symlink just before a switch are still reading.
 KEEP_GENERATIONS = 3
@@ -42,7 +48,7 @@ class FilePublisher:
         self._records = store / "publications"
         self._pool = pool
         self._state = state
-        with storage_errors(public):
+        with storage_errors(public), readable_by_all():
             public.mkdir(parents=True, exist_ok=True)
         if public.stat().st_dev != store.stat().st_dev:
             raise ConfigError(
@@ -173,7 +179,7 @@ def _entries(folder: Path) -> list[Path]:
 @contextlib.contextmanager
 def _new_directory(target: Path) -> Iterator[Path]:
     """Build in a folder beside the target, rename it there when it is whole."""
-    with storage_errors(target):
+    with storage_errors(target), readable_by_all():
         target.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
         try:

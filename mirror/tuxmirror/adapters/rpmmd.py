@@ -10,6 +10,7 @@ import hashlib
 import lzma
 import re
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -144,7 +145,7 @@ def _inflate(path: Path, target: IO[bytes], open_sha256: str | None, open_size: 
                 sha.update(chunk)
                 with storage_errors(Path(target.name)):
                     target.write(chunk)
-    except (OSError, EOFError, lzma.LZMAError, zstandard.ZstdError) as error:
+    except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
         raise MetadataError(
             "cannot be inflated", expected="gzip, bzip2, xz or zstd", found=str(error)
         ) from None

@@ -67,20 +67,22 @@ class FileState:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise VerificationError(
-                f"unreadable: {error}",
-                path=str(path),
-                way_out="restore it, or remove it to accept upstream afresh (rollback is not"
-                " noticed then)",
-            ) from None
-        return document if isinstance(document, dict) else {}
+            raise _unreadable(path, error) from None
+        if not isinstance(document, dict):
+            raise _unreadable(path, "not an object")
+        return document
 
     def memory(self, tree: str) -> dict[str, RepositoryMemory]:
         stored = self._read_tree(tree).get("upstream", {})
-        return {
-            name: RepositoryMemory(**{**fields, "validators": Validators(*fields["validators"])})
-            for name, fields in stored.items()
-        }
+        try:
+            return {
+                name: RepositoryMemory(
+                    **{**fields, "validators": Validators(*fields["validators"])}
+                )
+                for name, fields in stored.items()
+            }
+        except (AttributeError, KeyError, TypeError) as error:
+            raise _unreadable(self._tree_file(tree), error) from None
 
     def candidate(self, tree: str) -> str | None:
         value = self._read_tree(tree).get("candidate")
@@ -179,6 +181,14 @@ class FileState:
 
     def _run_file(self, tree: str) -> Path:
         return self._state / "trees" / (tree.replace("/", "%") + ".run")
+
+
+def _unreadable(path: Path, reason: object) -> VerificationError:
+    return VerificationError(
+        f"unreadable: {reason}",
+        path=str(path),
+        way_out="restore it, or remove it to accept upstream afresh (rollback is not noticed then)",
+    )
 
 
 def _acquired(descriptor: int, wait: float) -> bool:
