@@ -17,7 +17,7 @@ from .. import __version__
 from ..core import config as configuration
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
-from . import licence, status, sync
+from . import licence, snapshots, status, sync
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,5 +88,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND")
     sync.add_commands(commands)
     status.add_commands(commands)
+    snapshots.add_commands(commands)
     licence.add_commands(commands)
     return parser
