@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,7 +48,19 @@ def _reposync(site: Site, gpgcheck: bool) -> Cost:
         "dnf", f"--config={config}", f"--installroot={site.folder}/root", "--releasever=9", "-q",
         "reposync", "--repoid=bench", "--download-metadata", f"--download-path={site.folder}/out",
     ]  # fmt: skip
-    return measure.run([*argv, *(["--gpgcheck"] if gpgcheck else [])])
+    home = _home_with_key(site)
+    return measure.run([*argv, *(["--gpgcheck"] if gpgcheck else [])], HOME=str(home))
+
+
+def _home_with_key(site: Site) -> Path:
+    """dnf verifies against the rpm database of its root; Debian keeps that in the home."""
+    home, root = site.folder / "home", site.folder / "root"
+    home.mkdir()
+    (home / ".rpmmacros").write_text("%_dbpath /var/lib/rpm\n")
+    (root / "var/lib/rpm").mkdir(parents=True)
+    environment = {**os.environ, "HOME": str(home)}
+    subprocess.run(["rpmkeys", f"--root={root}", "--import", site.key], check=True, env=environment)
+    return home
 
 
 def reposync(site: Site) -> Cost:
