@@ -15,8 +15,8 @@ KEY = "/etc/pki/rpm-gpg/RPM-GPG-KEY-TuxCare"
 LICENCE = "ESU-23456789ABCDEFGHJKMNPQRS"
 BASEOS = "/etc/yum.repos.d/almalinux-baseos.repo"
 TUXCARE_CONF = "/etc/tuxcare/tuxcare.conf"
-# Where package managers keep their own books.
-BOOKS = "/var/lib/rpm /var/lib/dnf /var/cache /var/log /usr/lib/sysimage"
+# Where package managers keep their own books, and where every process may write.
+BOOKS = "/var/lib/rpm /var/lib/dnf /var/cache /var/log /usr/lib/sysimage /var/tmp"
 
 
 @pytest.fixture(scope="module")
