@@ -4,6 +4,7 @@ import pytest
 
 from tests.integration.conftest import LICENCE
 from tests.support.client_root import BASEOS, FIPS_CONF, OWN, TOKEN
+from tuxctl.system import Outcome, System
 
 
 @pytest.mark.parametrize(
@@ -99,3 +100,57 @@ def test_fips_on_a_host_that_is_not_registered_is_refused(tuxctl, client_root):
     assert done.status == 1
     assert done.err.startswith("Server is not registered\n")
     assert client_root.snapshot() == before
+
+
+class MarkingSystem(System):
+    """A host on which rpm lists one pinned package that nobody requires; dnf ends with `status`."""
+
+    status = 0
+    calls = ()
+
+    def run(self, argv, timeout=120):
+        program = argv[0]
+        if program == "rpm" and "-qa" in argv:
+            return Outcome(0, "nss\tP\tnss\ntzdata\tP\ttzdata\n", "")
+        if program == "dnf":
+            type(self).calls += (tuple(argv),)
+            return Outcome(self.status, "", "Error: no\n  such package\n" if self.status else "")
+        return super().run(argv, timeout)
+
+
+@pytest.mark.parametrize("status", [0, 1])
+@pytest.mark.parametrize("with_registering", [True, False])
+def test_pinned_packages_that_nobody_requires_are_marked(
+    register, tuxctl, client_root, status, with_registering
+):
+    class Machine(MarkingSystem):
+        pass
+
+    Machine.status = status
+    if not with_registering:
+        register()
+    tuxctl.system_at = Machine
+    done = register("--fips") if with_registering else tuxctl("fips", "enable")
+    assert done.status == 0, done.err
+    root = str(client_root.directory)
+    quiet = ("dnf", "--quiet", "--assumeyes", "--installroot", root)
+    assert Machine.calls == ((*quiet, "mark", "install", "nss"),)
+    assert ("Not marked as installed by people: Error: no such package." in done.err) == bool(
+        status
+    )
+    assert "mode = patched" in client_root.read(FIPS_CONF)
+
+
+def test_strict_is_refused_while_certificates_are_pending(
+    register, tuxctl, client_root, registration
+):
+    client_root.write("etc/almalinux-release", "AlmaLinux release 9.6 (X)\n")
+    registration.keys[LICENCE]["releases"] = []
+    register()
+    before = client_root.snapshot()
+    done = tuxctl("fips", "enable", "--strict")
+    assert done.status == 5
+    assert "the FIPS builds of AlmaLinux 9.6 are under review" in done.err
+    assert client_root.snapshot() == before
+    assert tuxctl("fips", "enable").status == 0
+    assert "mode = patched\nrelease = 9.6\n" in client_root.read(FIPS_CONF)

@@ -22,7 +22,7 @@ from tuxcare.host import (
     read_token,
 )
 from tuxcare.manifest import Manifest
-from tuxctl import licence, preflight, repos
+from tuxctl import licence, preflight, reasons, repos
 from tuxctl.context import Context
 from tuxctl.journal import Run
 from tuxctl.merge import take_back
@@ -96,6 +96,7 @@ def enable(context: Context, mode: str) -> None:
             write_choice(context, run, fips)
             set_repository(context, run, offers_repository(context, facts))
             hide_pinned(context, run, fips.pinned)
+        reasons.keep(context, fips.pinned)
     context.console.say("FIPS mode is {} for AlmaLinux {}".format(mode, facts.followed))
 
 

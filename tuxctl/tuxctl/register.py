@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from tuxcare.errors import AlreadyRegistered, ConfigError, RefusedError, TuxcareError, UsageError
 from tuxcare.host import HostPaths, TuxcareConf, read_registration, read_token
-from tuxctl import fips, identity, preflight, repos
+from tuxctl import fips, identity, preflight, reasons, repos
 from tuxctl.context import Context
 from tuxctl.fips import Fips
 from tuxctl.journal import Run
@@ -90,6 +90,8 @@ class _Registering:
         except BaseException:
             self._give_back()
             raise
+        if self._fips:
+            reasons.keep(context, self._fips.pinned)
 
     def _change(self, run: Run) -> None:
         with self._step(4) as step:
