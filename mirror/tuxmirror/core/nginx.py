@@ -69,7 +69,8 @@ def render(settings: Settings) -> str:
         "listen": _listen(settings.listen, " ssl" if tls else ""),
         "tls": _TLS.format(settings=settings) if tls else "",
         "refuse_plain": _REFUSE_PLAIN if tls else "",
-        "open_trees": "".join(_open_tree(name) for name in sorted(settings.open_trees)),
+        "open_trees": _open_trees(_OPEN_TREE, settings.open_trees),
+        "open_trees_token": _open_trees(_OPEN_TREE_CHOSEN, settings.open_trees),
         "proxy": _PROXY,
         "authorize": _AUTHORIZE,
         "ask_open": _ASK_OPEN,
@@ -124,14 +125,27 @@ def _headers(cache: str, tls: bool) -> str:
     return "\n        ".join(lines)
 
 
-def _open_tree(name: str) -> str:
+def _open_trees(template: str, names: Sequence[str]) -> str:
+    return "".join(_open_tree(template, name) for name in sorted(names))
+
+
+def _open_tree(template: str, name: str) -> str:
     family, release, *more = (re.escape(segment) for segment in name.split("/"))
-    values = {"family": family, "release": release, "below": "".join(f"{part}/" for part in more)}
-    text = _OPEN_TREE.replace("@name@", name)
-    return re.sub("@(family|release|below)@", lambda match: values[match[1]], text)
+    below = "".join(f"{part}/" for part in more)
+    values = {
+        "name": name,
+        "family": family,
+        "release": release,
+        "below": below,
+        "below_rest": f"(?<tux_rest>{below}@path@)",
+    }
+    return re.sub(
+        "@(name|family|release|below|below_rest)@", lambda match: values[match[1]], template
+    )
 
 
-_SEGMENT = "[A-Za-z0-9._+~^-]+"
+# Possessive: what is no match is found out at once.
+_SEGMENT = "[A-Za-z0-9._+~^-]++"
 _TOKEN = "(?!RPM-GPG-KEY-)[A-Za-z0-9_-]{32,}"  # noqa: S105  (what one looks like)
 _KEY_FILE = "RPM-GPG-KEY-[A-Za-z0-9._-]+"
 _PATTERNS = {
@@ -140,7 +154,7 @@ _PATTERNS = {
     "token": f"(?<tux_token>{_TOKEN})",
     "key_file": _KEY_FILE,
     "tree": f"(?<tux_family>{_SEGMENT})/(?<tux_release>{_SEGMENT})",
-    "rest": f"(?<tux_rest>(?<tux_first>{_SEGMENT})(?:/{_SEGMENT})*)",
+    "rest": f"(?<tux_rest>(?<tux_first>{_SEGMENT})(?:/{_SEGMENT})*+)",
     "open_own": "(?<tux_rest>(?<tux_first>base(?=/)|@oval@(?=$))(?:/@path@)?)",
     "latest": r"[a-z0-9-]+-latest-[0-9]+(?:\.[0-9]+)?\.[a-z0-9_]+\.rpm",
     "oval": r"[A-Za-z0-9._-]+-oval\.xml(?:\.(?:gz|bz2|xz))?(?:\.asc)?",
@@ -175,14 +189,18 @@ _PROXY = """proxy_pass http://tuxmirror;
         proxy_connect_timeout 5s;
         proxy_read_timeout 30s;"""
 
-_OPEN_TREE = """
+_OPEN_TREE_CHOSEN = """
     # @name@ has `open = yes`.
-    location ~ "^/(?<tux_family>@family@)/(?<tux_release>@release@)/@token@/(?<tux_rest>@below@@path@)$" {
+    location ~ "^/(?<tux_family>@family@)/(?<tux_release>@release@)/@token@/@below_rest@$" {
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
         alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
         @open@
     }
+"""
+
+_OPEN_TREE = """
+    # @name@ has `open = yes`.
     location ~ "^/@family@/@release@/@below@@path@$" {
         if ($tux_bearer) { return 418; }
         root @vetted@;
@@ -295,8 +313,6 @@ server {
         text/plain txt;
         image/svg+xml svg;
     }
-    charset utf-8;
-    charset_types text/css text/javascript text/plain;
 
     # A folder is nothing that can be had.
     error_page 301 404 = @tux_missing;
@@ -317,16 +333,29 @@ server {
         error_page 500 502 503 504 = @tux_api_unavailable;
         @proxy@
     }
-    location = /healthz { @proxy@ }
-    location = /readyz { @proxy@ }
-    location = /openapi.json { @proxy@ }
+    location ~ "^/(?:healthz|readyz|openapi\\.json)$" {
+        @proxy@
+    }
 
-    # -- open to everybody ----------------------------------------------------------------------
+    # -- with a token in the path ---------------------------------------------------------------
+    # What is asked for most stands first where it can: patterns are tried in this order.
 
-    location = /tuxcare { return 308 /tuxcare/; }
-    location = /tuxcare/ { @proxy@ }
-
-    # With a token the licence chooses the channel.
+    # Open; the licence chooses the channel.
+    location ~ "^/(?<tux_family>tuxcare)/(?<tux_release>@segment@)/@token@/@open_own@$" {
+        auth_request /=authorize-open;
+        auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
+        alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
+        @open@
+    }
+@open_trees_token@
+    # Looks below the lease and nowhere else; where there is none, nothing is found.
+    location ~ "^/@tree@/@token@/(?!(?:@segment@/)?@key_file@$)@rest@$" {
+        alias @leases@/$tux_slot/$tux_token/$tux_family/$tux_release/$tux_rest;
+        error_page 403 404 = @tux_ask;
+        error_page 301 = @tux_missing;
+        error_page 405 = @tux_method;
+        @gated@
+    }
     location ~ "^/@tree@/@token@/(?<tux_rest>(?:@segment@/)?(?<tux_first>@key_file@))$" {
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
@@ -335,17 +364,19 @@ server {
         default_type application/pgp-keys;
         @open@
     }
+
+    # -- open to everybody ----------------------------------------------------------------------
+
+    location = /tuxcare { return 308 /tuxcare/; }
+    location = /tuxcare/ {
+        @proxy@
+    }
+
     location ~ "^/(?:@segment@/){1,3}@key_file@$" {
         if ($tux_bearer) { return 418; }
         root @vetted@;
         types {}
         default_type application/pgp-keys;
-        @open@
-    }
-    location ~ "^/(?<tux_family>tuxcare)/(?<tux_release>@segment@)/@token@/@open_own@$" {
-        auth_request /=authorize-open;
-        auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
-        alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
         @open@
     }
     location ~ "^/tuxcare/(?:@latest@|@segment@/(?:base/@path@|@oval@))$" {
@@ -364,22 +395,15 @@ server {
     location ~ "^/tracker/@path@$" {
         if ($tux_bearer) { return 418; }
         root @vetted@;
+        charset utf-8;
+        charset_types text/css text/javascript text/plain;
         gzip on;
         gzip_types text/css text/javascript application/json image/svg+xml;
         @open@
     }
 @open_trees@
-    # -- for registered hosts -------------------------------------------------------------------
+    # -- with a token in a header, or with none -------------------------------------------------
 
-    # Looks below the lease and nowhere else; where there is none, nothing is found.
-    location ~ "^/@tree@/@token@/@rest@$" {
-        alias @leases@/$tux_slot/$tux_token/$tux_family/$tux_release/$tux_rest;
-        error_page 403 404 = @tux_ask;
-        error_page 301 = @tux_missing;
-        error_page 405 = @tux_method;
-        @gated@
-    }
-    # The same with the token in a header.
     location ~ "^/@tree@/@rest@$" {
         alias @leases@/$tux_slot/$tux_bearer/$tux_family/$tux_release/$tux_rest;
         error_page 403 404 = @tux_ask;
@@ -387,6 +411,9 @@ server {
         error_page 405 = @tux_method;
         @gated@
     }
+
+    # -- what has no lease -----------------------------------------------------------------------
+
     location @tux_ask {
         auth_request /=authorize;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
@@ -405,7 +432,9 @@ server {
         @ask_open@
     }
 
-    # A path without a token, or one that is too short to name a tree: closed, like all else.
+    # -- all else -------------------------------------------------------------------------------
+
+    # Too short to name a tree: closed, like what nobody may have.
     location ~ "^/@path@$" { return 403; }
     location / { return 404; }
 
