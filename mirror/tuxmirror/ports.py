@@ -229,6 +229,12 @@ class State(Protocol):
     def incoming(self, tree: str) -> Path:
         """Where unverified files wait."""
 
+    def scratch(self, tree: str) -> Path:
+        """A folder for what no other run needs. The caller holds the lock."""
+
+    def clear_scratch(self, tree: str) -> None:
+        """What a killed run left goes. The caller holds the lock."""
+
     def quarantine(self, tree: str, path: Path, error: MirrorError) -> None:
         """Keep a refused file with the reason."""
 

@@ -1,6 +1,7 @@
 """What every pool promises (ports.Pool), shown on the one in files."""
 
 import hashlib
+import os
 
 import pytest
 
@@ -72,6 +73,16 @@ def test_nothing_half_made_has_the_name_of_content(pool, tmp_path, monkeypatch):
     with pytest.raises(StorageError):
         pool.add(DATA)
     assert pool.missing([SHA]) == {SHA}
+    assert [path for path in (tmp_path / "pool").rglob("*") if path.is_file()] == []
+
+
+def test_what_killed_runs_left_goes_after_a_day(pool, tmp_path):
+    folder = tmp_path / "pool"
+    (folder / ".new-old").write_bytes(b"half")
+    (folder / ".new-now").write_bytes(b"half")
+    os.utime(folder / ".new-old", (1, 1))
+    FilePool(folder)
+    assert [path.name for path in folder.iterdir()] == [".new-now"]
 
 
 def _disk_full(*_):

@@ -12,7 +12,7 @@ import subprocess
 import pytest
 
 from tests.support import CHECKOUT
-from tests.support.crash import FALLIBLE, damaged, fail_at, kill_at, points
+from tests.support.crash import FALLIBLE, damaged, fail_at, kill_at, leftovers, points
 from tests.support.httpd import Httpd
 from tests.support.mirror import TREE, MirrorSite, difference
 from tests.support.rpms import RpmSpec
@@ -69,6 +69,7 @@ class CrashLab:
         packages = site.public / "vetted" / TREE / "BaseOS/x86_64/os/Packages"
         known = {p.name for p in packages.iterdir() if self._digest(p.name) in there}
         assert not fetched & known
+        assert not leftovers(site)
 
     def _digest(self, name):
         return self.states[1][f"{TREE}/BaseOS/x86_64/os/Packages/{name}"]

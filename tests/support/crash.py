@@ -92,3 +92,14 @@ def _strace(site: MirrorSite, options: list[str]) -> Run:
     site.write_conf()
     command = ["strace", "-qq", *options, *site.command("sync", "--json")]
     return run(command, {**site.environment, "PYTHONDONTWRITEBYTECODE": "1"})
+
+
+def leftovers(site: MirrorSite) -> list[str]:
+    """What a sync that went well should not have left below the store."""
+    names = ("store/scratch/**/*", "store/incoming/**/*", "public/**/.new-*")
+    return [str(p) for name in names for p in site.root.glob(name) if not _kept(p)]
+
+
+def _kept(path: Path) -> bool:
+    # Folders of a tree stay.
+    return path.is_dir() and not path.name.startswith((".", "tuxmirror-"))

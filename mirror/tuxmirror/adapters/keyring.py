@@ -13,6 +13,7 @@ from pathlib import Path
 import gnupg
 
 from ..core.errors import ConfigError, SignatureError
+from .files import storage_errors
 
 # RFC 4880, 9.4, as gpg's VALIDSIG reports them.
 _STRONG_HASHES = {"8": "SHA-256", "9": "SHA-384", "10": "SHA-512"}
@@ -29,15 +30,19 @@ _NONE = "there is no signature of this file in it"
 
 
 class GpgKeyring:
-    """See `ports.Keyring`. Lives in a folder of its own that goes with `close`.
+    """See `ports.Keyring`. Lives in a folder of its own, below `scratch`, that goes with `close`.
 
     Attributes:
+        scratch: for what goes with it, such as an rpm database of its keys.
         fingerprints: of the primary keys allowed.
         key_ids: long ids of the keys and subkeys whose signature counts.
     """
 
-    def __init__(self, files: Iterable[Path], allowed: Iterable[str] = ()) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="tuxmirror-keys-"))
+    def __init__(
+        self, files: Iterable[Path], allowed: Iterable[str] = (), scratch: Path | None = None
+    ) -> None:
+        self.scratch = scratch
+        self._home = _folder("tuxmirror-keys-", scratch)
         # Public keys need no agent; one would outlive a killed run.
         options = ["--no-auto-check-trustdb", "--no-autostart"]
         self._gpg = gnupg.GPG(gnupghome=str(self._home), options=options)
@@ -79,7 +84,8 @@ class GpgKeyring:
         if len(signature) > _TOO_MUCH:
             raise SignatureError("the signature is too large", path="repodata/repomd.xml.asc")
         signature_file = self._home / "signature"
-        signature_file.write_bytes(signature)
+        with storage_errors(signature_file):
+            signature_file.write_bytes(signature)
         # Always with the data beside it: an inline-signed text is "valid" on its own.
         result = self._gpg.verify_data(
             str(signature_file), data, extra_args=["--weak-digest", "SHA1"]
@@ -116,6 +122,11 @@ class GpgKeyring:
         return str(self._gpg.export_keys(sorted(self.fingerprints)))
 
 
+def _folder(prefix: str, scratch: Path | None) -> Path:
+    with storage_errors(scratch or Path(tempfile.gettempdir())):
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=scratch))
+
+
 def _who(status: list[list[str]]) -> str:
     for words in status:
         if words[0] in ("VALIDSIG", "ERRSIG", "BADSIG", "NO_PUBKEY", "REVKEYSIG", "EXPKEYSIG"):
@@ -126,7 +137,7 @@ def _who(status: list[list[str]]) -> str:
 @contextlib.contextmanager
 def rpm_database(keyring: GpgKeyring) -> Iterator[Path]:
     """An rpm database with the keyring's keys and no other: what is not here verifies nothing."""
-    folder = Path(tempfile.mkdtemp(prefix="tuxmirror-rpmdb-"))
+    folder = _folder("tuxmirror-rpmdb-", keyring.scratch)
     try:
         # One file a key: some versions of rpm import only the first of a file.
         armoured = re.findall(
@@ -135,7 +146,8 @@ def rpm_database(keyring: GpgKeyring) -> Iterator[Path]:
             re.DOTALL,
         )
         for number, key in enumerate(armoured):
-            (folder / f"key-{number}.asc").write_text(key)
+            with storage_errors(folder):
+                (folder / f"key-{number}.asc").write_text(key)
         subprocess.run(
             ["rpmkeys", "--dbpath", str(folder), "--import", *map(str, folder.glob("key-*.asc"))],
             check=True,

@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.errors import DigestError, StorageError
 from .files import storage_errors, sync_filesystem
+
+_HALF_MADE = ".new-"
+_DAY = 86400
 
 
 class FilePool:
@@ -24,7 +29,9 @@ class FilePool:
         self._text = str(root)
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
-        self._shards = {entry.name for entry in root.iterdir()}
+        entries = list(root.iterdir())
+        self._shards = {entry.name for entry in entries}
+        _sweep(entry for entry in entries if entry.name.startswith(_HALF_MADE))
 
     def path(self, sha256: str) -> Path:
         return Path(self._name(sha256))
@@ -64,11 +71,16 @@ class FilePool:
         target = Path(self._target(sha256))
         if not target.exists():
             with storage_errors(target):
-                descriptor, name = tempfile.mkstemp(dir=self._root, prefix=".new-")
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    os.fchmod(file.fileno(), 0o644)
-                Path(name).rename(target)
+                descriptor, name = tempfile.mkstemp(dir=self._root, prefix=_HALF_MADE)
+                try:
+                    with os.fdopen(descriptor, "wb") as file:
+                        file.write(data)
+                        os.fchmod(file.fileno(), 0o644)
+                    Path(name).rename(target)
+                except BaseException:
+                    with contextlib.suppress(OSError):
+                        Path(name).unlink()
+                    raise
         return sha256
 
     def _target(self, sha256: str) -> str:
@@ -86,3 +98,11 @@ class FilePool:
 
     def flush(self) -> None:
         sync_filesystem(self._root)
+
+
+def _sweep(half_made: Iterable[Path]) -> None:
+    """What killed runs left; runs of other trees may just be at work."""
+    for path in half_made:
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _DAY:
+                path.unlink()

@@ -89,10 +89,12 @@ class RpmMetadata:
     def _inflated(
         self, path: Path, root: bytes, open_sha256: str | None, open_size: int | None
     ) -> Iterator[Path]:
-        with tempfile.NamedTemporaryFile(dir=self._scratch, suffix=".xml") as target:
+        # Without a name: a killed run leaves nothing behind.
+        with tempfile.TemporaryFile(dir=self._scratch) as target:
+            plain = Path(f"/proc/self/fd/{target.fileno()}")
             _inflate(path, target, open_sha256, open_size)
-            _check_root(Path(target.name), root)
-            yield Path(target.name)
+            _check_root(plain, root)
+            yield plain
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -143,13 +145,13 @@ def _inflate(path: Path, target: IO[bytes], open_sha256: str | None, open_size: 
                     )
                 tail = chunk[-16:]
                 sha.update(chunk)
-                with storage_errors(Path(target.name)):
+                with storage_errors(path):
                     target.write(chunk)
     except (OSError, EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError) as error:
         raise MetadataError(
             "cannot be inflated", expected="gzip, bzip2, xz or zstd", found=str(error)
         ) from None
-    with storage_errors(Path(target.name)):
+    with storage_errors(path):
         target.flush()
     if open_size is not None and size != open_size:
         raise MetadataError(

@@ -2,6 +2,7 @@
 
 <store>/snapshots/<tree>/<id>.json     SNAPSHOT.json of each snapshot
 <store>/incoming/<tree>/               unverified files; resumed by the next run
+<store>/scratch/<tree>/                0700, of one run: keyring, rpm database
 <store>/quarantine/<tree>/             refused files, each with its reason beside it
 <store>/state/                         0700
     locks/<tree>, locks/publish        flock(2); gone with the process that holds them
@@ -14,6 +15,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,6 +147,15 @@ class FileState:
         with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
         return path
+
+    def scratch(self, tree: str) -> Path:
+        path = self._store / "scratch" / tree
+        with storage_errors(path):
+            path.mkdir(parents=True, mode=0o700, exist_ok=True)
+        return path
+
+    def clear_scratch(self, tree: str) -> None:
+        shutil.rmtree(self._store / "scratch" / tree, ignore_errors=True)
 
     def quarantine(self, tree: str, path: Path, error: MirrorError) -> None:
         folder = self._store / "quarantine" / tree

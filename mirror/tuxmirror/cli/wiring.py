@@ -31,7 +31,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         publisher=FilePublisher(config.public, config.store, pool, state),
         reporter=reporter,
         clock=time.time,
-        keyring=_keyring,
+        keyring=lambda tree: _keyring(tree, state.scratch(tree.name)),
         verifier=_verifier,
         metadata=_metadata,
         local_source=_local_source,
@@ -65,12 +65,12 @@ def trust(tree: Tree) -> str:
 # What only a changed upstream needs is not even imported before.
 
 
-def _keyring(tree: Tree):  # type: ignore[no-untyped-def]
+def _keyring(tree: Tree, scratch: Path):  # type: ignore[no-untyped-def]
     import contextlib
 
     from ..adapters.keyring import GpgKeyring
 
-    return contextlib.closing(GpgKeyring(tree.gpgkey, tree.fingerprints))
+    return contextlib.closing(GpgKeyring(tree.gpgkey, tree.fingerprints, scratch))
 
 
 def _verifier(keyring):  # type: ignore[no-untyped-def]

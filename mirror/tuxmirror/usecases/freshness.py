@@ -30,7 +30,8 @@ def check(mirror: Mirror, tree: Tree) -> None:
     known = mirror.state.upstream_time(tree.name)
     if known is None or _due(known, now, max_age):
         seen = _ask(mirror, tree)
-        value = max(seen or 0, known.value if known else 0)
+        # A TIME from the future would silence this for as long.
+        value = min(now, max(seen or 0, known.value if known else 0))
         known = mirror.state.set_upstream_time(tree.name, value, now)
     if not known.value:
         return

@@ -100,6 +100,7 @@ def _tell_failures(mirror: Mirror) -> None:
 
 
 def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> None:
+    mirror.state.clear_scratch(tree.name)
     _check_supported(mirror, tree)
     current = _candidate(mirror, tree)
     snapshot = _refresh(mirror, tree, options, current, totals)
