@@ -12,6 +12,7 @@ UNIT = [
     "test_manifest.py",
     "test_pins.py",
     "test_variables.py",
+    "test_dnf_versions.py",
     "test_tuxctl_*.py",
 ]
 INTEGRATION = ["test_tuxctl_register.py", "test_tuxctl_fips.py"]
