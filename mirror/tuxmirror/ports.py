@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .core.errors import MirrorError
 from .core.package import Package
@@ -241,6 +241,14 @@ class State(Protocol):
     def quarantined(self, tree: str) -> list[dict[str, object]]:
         """What is kept there: the errors as `MirrorError.as_dict` gave them, and `file`."""
 
+    def held(self, tree: str) -> dict[str, frozenset[str]]:
+        """By channel: snapshots that are not published there unless somebody names them.
+
+        Raises VerificationError where the record is unreadable.
+        """
+
+    def set_held(self, tree: str, channel: str, snapshots: Collection[str]) -> None: ...
+
     def record_run(self, tree: str, run: LastRun) -> None: ...
 
     def last_run(self, tree: str) -> LastRun | None:
@@ -272,7 +280,20 @@ class Publisher(Protocol):
         """
 
     def tidy(self, tree: str) -> None:
-        """Remove what no channel needs any more: old generations, publications of the tree."""
+        """Remove what no channel needs any more: old generations, publications of the tree.
+
+        The caller holds what `usecases.publish.showing` gives.
+        """
+
+
+class Journal(Protocol):
+    """The log of who made channels show what, see `core.journal`."""
+
+    def append(self, time: int, action: str, **fields: object) -> None:
+        """On the disk afterwards. Fields that are None are left out."""
+
+    def entries(self) -> list[dict[str, Any]]:
+        """Oldest first. Raises VerificationError where it was altered."""
 
 
 class Reporter(Protocol):

@@ -139,7 +139,7 @@ class FilePublisher:
                     yield tree, self._public / ".publications" / tree / entry.readlink().name
 
     def tidy(self, tree: str) -> None:
-        """The caller holds the tree's lock: nobody else is building a publication of it."""
+        """See `ports.Publisher`: nobody else is building a publication of the tree."""
         with self._state.lock("publish", _PATIENCE):
             shown = set()
             for channel in _entries(self._public / ".generations"):

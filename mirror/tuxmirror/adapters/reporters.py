@@ -116,6 +116,15 @@ class PlainReporter:
     def _published(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
         return f"{tree}: published to {channel}: {snapshot}"
 
+    def _held(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
+        return (
+            f"{tree}: {channel} stays where it was put: {snapshot} is held; to show it:"
+            f" tuxmirror publish {tree} --snapshot {snapshot} --channel {channel}"
+        )
+
+    def _already(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
+        return f"{tree}: {channel} shows {snapshot} already"
+
     def _plan(
         self,
         tree: str,
@@ -131,7 +140,11 @@ class PlainReporter:
             f" {removed} removed, {len(advisories)} new advisories; nothing was changed"
         )
 
-    def _done(self, seconds: float, bytes: int, packages: int, **_: object) -> str:
+    def _done(
+        self, seconds: float = 0, bytes: int | None = None, packages: int = 0, **_: object
+    ) -> str | None:
+        if bytes is None:
+            return None
         return f"done in {seconds:.1f} s: {packages} packages, {human_bytes(bytes)} fetched"
 
 

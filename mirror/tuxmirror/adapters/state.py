@@ -7,6 +7,7 @@
 <store>/state/                         0700
     locks/<tree>, locks/publish        flock(2); gone with the process that holds them
     trees/<tree>.json                  candidate and what was accepted from upstream
+    trees/<tree>.held                  by channel: snapshots that sync does not publish there
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,31 @@ class FileState:
                 file = str(record.with_suffix(".rpm"))
                 found.append({**json.loads(record.read_bytes()), "file": file})
         return found
+
+    def _held_file(self, tree: str) -> Path:
+        return self._state / "trees" / (tree.replace("/", "%") + ".held")
+
+    def held(self, tree: str) -> dict[str, frozenset[str]]:
+        path = self._held_file(tree)
+        try:
+            document = json.loads(path.read_bytes())
+            return {channel: frozenset(names) for channel, names in document.items()}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise VerificationError(
+                f"unreadable: {error}",
+                path=str(path),
+                way_out="restore it, or remove it: sync then publishes what was rolled back from",
+            ) from None
+
+    def set_held(self, tree: str, channel: str, snapshots: Collection[str]) -> None:
+        held = {name: sorted(names) for name, names in self.held(tree).items()}
+        held[channel] = sorted(snapshots)
+        path = self._held_file(tree)
+        with storage_errors(path):
+            path.parent.mkdir(exist_ok=True)
+        write_atomically(path, json.dumps(held, indent=1).encode(), 0o600)
 
     def record_run(self, tree: str, run: LastRun) -> None:
         path = self._run_file(tree)

@@ -17,7 +17,7 @@ from .. import __version__
 from ..core import config as configuration
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
-from . import licence, snapshots, status, sync
+from . import decisions, licence, snapshots, status, sync
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -89,5 +89,6 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_commands(commands)
     status.add_commands(commands)
     snapshots.add_commands(commands)
+    decisions.add_commands(commands)
     licence.add_commands(commands)
     return parser

@@ -17,6 +17,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
     import time
 
     from ..adapters.curl import CurlTransport
+    from ..adapters.journal import FileJournal
     from ..adapters.pool import FilePool
     from ..adapters.publisher import FilePublisher
     from ..adapters.state import FileState
@@ -29,6 +30,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         pool=pool,
         state=state,
         publisher=FilePublisher(config.public, config.store, pool, state),
+        journal=FileJournal(config.store / "state" / "log.jsonl"),
         reporter=reporter,
         clock=time.time,
         keyring=lambda tree: _keyring(tree, state.scratch(tree.name)),

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..core.config import Config, Tree
 from ..ports import (
     Clock,
+    Journal,
     Keyring,
     LocalSource,
     MetadataReader,
@@ -30,6 +31,7 @@ class Mirror(NamedTuple):
     pool: Pool
     state: State
     publisher: Publisher
+    journal: Journal
     reporter: Reporter
     clock: Clock
     keyring: Callable[[Tree], AbstractContextManager[Keyring]]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 
 from ..core import publication as rules
 from ..core import snapshot as snapshots
@@ -10,6 +12,17 @@ from ..core.config import Tree
 from ..core.errors import MirrorError
 from ..core.snapshot import File, Snapshot
 from .context import Mirror, place
+
+# Others hold it while they hard-link one publication.
+_PATIENCE = 60.0
+
+
+def showing(mirror: Mirror, tree: Tree) -> AbstractContextManager[None]:
+    """Held while it is decided and switched what a tree's channels show.
+
+    Apart from the tree's own lock, so that a rollback never waits for a sync that fetches.
+    """
+    return mirror.state.lock(f"shown:{tree.name}", _PATIENCE)
 
 
 def files_of(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, File]:
@@ -29,10 +42,11 @@ def publish(
     snapshot: Snapshot,
     channels: Sequence[str],
     allow_mass_change: bool = False,
+    action: str = "sync",
 ) -> bool:
     """Make the channels show `snapshot`, in that order; False where all of them already do.
 
-    The caller holds the tree's lock.
+    The caller holds `showing`; `action` is what the log says it was.
 
     Raises:
         RefusedError: a path would get other bytes than clients may know.
@@ -56,12 +70,37 @@ def publish(
             replace=allow_mass_change,
         )
         retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
-        mirror.publisher.publish(
-            channel, tree.name, publication, [*files.values(), *retained], _extras(tree, snapshot)
-        )
+        contents = [*files.values(), *retained]
+        with _recorded(mirror, tree, channel, action, previous, snapshot):
+            mirror.publisher.publish(
+                channel, tree.name, publication, contents, extras(tree, snapshot)
+            )
         mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
         changed = True
     return changed
+
+
+@contextlib.contextmanager
+def _recorded(
+    mirror: Mirror,
+    tree: Tree,
+    channel: str,
+    action: str,
+    previous: rules.Publication | None,
+    snapshot: Snapshot,
+) -> Iterator[None]:
+    """Nothing new shows that the log does not speak of: it is written before the switch."""
+    before = previous.snapshot if previous else None
+    what = {"tree": tree.name, "channel": channel, "snapshot": snapshot.id, "before": before}
+    if before != snapshot.id:
+        mirror.journal.append(int(mirror.clock()), action, **what)
+    try:
+        yield
+    except MirrorError as error:
+        if before != snapshot.id:
+            with contextlib.suppress(MirrorError):
+                mirror.journal.append(int(mirror.clock()), "failed", **what, reason=error.message)
+        raise
 
 
 def _expired(publication: rules.Publication, now: int) -> bool:
@@ -77,15 +116,15 @@ def _previous_files(
     return list(files_of(mirror, tree, snapshot).values())
 
 
-def _extras(tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
+def extras(tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
     """What lies at the tree's root beside its repositories."""
-    extras = {
+    found = {
         "SNAPSHOT.json": snapshots.encode(snapshot),
         "TIME": f"{snapshot.created}\n".encode(),
     }
     for key in tree.gpgkey:
         try:
-            extras[key.name] = key.read_bytes()
+            found[key.name] = key.read_bytes()
         except OSError as error:
             raise MirrorError(f"{key}: {error.strerror}", tree=tree.name) from None
-    return extras
+    return found

@@ -23,7 +23,7 @@ from . import fetch, freshness, metadata
 from .changes import since
 from .context import Mirror
 from .local import LocalDirectory, staging
-from .publish import publish
+from .publish import publish, showing
 from .remote import RemoteSource
 from .source import Change, Source
 
@@ -108,10 +108,10 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
         return
     changed = False
     if options.publish and not options.dry_run:
-        channels = (CANDIDATE, VETTED)
-        changed = publish(mirror, tree, snapshot, channels, options.allow_mass_change)
-        if changed:
-            mirror.publisher.tidy(tree.name)
+        with showing(mirror, tree):
+            changed = _publish(mirror, tree, snapshot, options)
+            if changed:
+                mirror.publisher.tidy(tree.name)
     if snapshot is current and not changed:
         mirror.reporter.event(
             "unchanged",
@@ -119,6 +119,22 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
             snapshot=snapshot.id,
             repositories=len(snapshot.repositories),
         )
+
+
+def _publish(mirror: Mirror, tree: Tree, snapshot: Snapshot, options: Options) -> bool:
+    """To the channels that follow; one that somebody took away from it stays where it is, and
+    loses only what expired."""
+    held = mirror.state.held(tree.name)
+    stay = [name for name in (CANDIDATE, VETTED) if snapshot.id in held.get(name, ())]
+    follow = [name for name in (CANDIDATE, VETTED) if name not in stay]
+    changed = publish(mirror, tree, snapshot, follow, options.allow_mass_change)
+    for channel in stay:
+        mirror.reporter.event("held", tree=tree.name, channel=channel, snapshot=snapshot.id)
+        shown = mirror.publisher.published(channel, tree.name)
+        if shown is not None:
+            kept = mirror.state.snapshot(tree.name, shown.snapshot)
+            changed = publish(mirror, tree, kept, (channel,)) or changed
+    return changed
 
 
 def _check_supported(mirror: Mirror, tree: Tree) -> None:
