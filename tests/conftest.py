@@ -117,6 +117,15 @@ def host(make_host):
     return make_host()
 
 
+@pytest.fixture(scope="session")
+def postgresql():
+    """A running throwaway PostgreSQL server; its `database()` gives empty ones."""
+    from tests.support.postgresql import PostgreSQL
+
+    with PostgreSQL() as server:
+        yield server
+
+
 @pytest.fixture
 def shared_data():
     """The folder of packages made by others; the test is skipped where there is none."""

@@ -1,37 +1,31 @@
-"""What every registry must do, whichever database holds it.
+"""What every registry must do, whichever database holds it: SQLite and PostgreSQL."""
 
-PostgreSQL joins in where TUXMIRROR_TEST_POSTGRESQL names an empty database by URL.
-"""
-
-import os
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 
 from tuxmirror.adapters.registry_db import DatabaseRegistry
-from tuxmirror.adapters.registry_schema import meta, metadata
+from tuxmirror.adapters.registry_schema import HEAD, metadata, version
 from tuxmirror.core.errors import ConfigError, StorageError
 from tuxmirror.core.licence import HostFacts, Terms
 
-POSTGRESQL = os.environ.get("TUXMIRROR_TEST_POSTGRESQL")
 PEPPER = "c" * 64
 NOW = 1_800_000_000
 TERMS = Terms(("esu", "fips"), ("9.2", "9.6"), "canary", 2, NOW + 100, "for ACME: 50 % off; ü")
 
 
-@pytest.fixture(params=["sqlite", *(["postgresql"] if POSTGRESQL else [])])
+@pytest.fixture(params=["sqlite", "postgresql"])
 def url(request, tmp_path):
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'registry.sqlite'}"
         return
-    engine = sa.create_engine(POSTGRESQL)
-    metadata.drop_all(engine)
-    yield POSTGRESQL
-    metadata.drop_all(engine)
-    engine.dispose()
+    with request.getfixturevalue("postgresql").database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -283,14 +277,71 @@ def test_another_pepper_is_refused(registry, url):
         DatabaseRegistry.open(url, "d" * 64)
 
 
-def test_another_schema_is_refused(registry, url):
-    engine = sa.create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(meta.update().where(meta.c.name == "schema_version").values(value="999"))
-    engine.dispose()
+def test_a_newer_layout_is_refused(registry, url):
+    execute(url, version.update().values(version_num="9999"))
     with pytest.raises(ConfigError, match="another version") as refusal:
         DatabaseRegistry.open(url, PEPPER)
-    assert "999" in refusal.value.found
+    assert "9999" in refusal.value.found
+    assert read_version(url) == "9999"
+
+
+def test_the_steps_lead_to_what_the_program_expects(registry, url):
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, metadata) == []
+        assert context.get_current_revision() == HEAD
+    engine.dispose()
+
+
+def test_a_registry_from_before_there_were_steps_is_brought_up_to_date(registry, url):
+    licence = add_licence(registry)
+    execute(url, "DROP TABLE alembic_version")
+    execute(url, "INSERT INTO registry_meta VALUES ('schema_version', '1')")
+    barrier = threading.Barrier(4)
+
+    def open_it(_number):
+        barrier.wait()
+        registry = DatabaseRegistry.open(url, PEPPER)
+        with registry.reading() as unit:
+            found = unit.licences()
+        registry.close()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(open_it, range(4))) == [[licence]] * 4
+    assert read_version(url) == HEAD
+
+
+def test_a_step_that_fails_leaves_all_as_it_was(registry, url, mocker):
+    add_licence(registry)
+    execute(url, "DROP TABLE alembic_version")
+    execute(url, "INSERT INTO registry_meta VALUES ('schema_version', '1')")
+    failure = sa.exc.OperationalError("step", {}, OSError("disk full"))
+    mocker.patch("alembic.op.execute", side_effect=failure)
+    with pytest.raises(StorageError, match="disk full"):
+        DatabaseRegistry.open(url, PEPPER)
+    engine = sa.create_engine(url)
+    assert not sa.inspect(engine).has_table("alembic_version")
+    engine.dispose()
+    mocker.stopall()
+    DatabaseRegistry.open(url, PEPPER).close()
+    assert read_version(url) == HEAD
+
+
+def execute(url, statement):
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sa.text(statement) if isinstance(statement, str) else statement)
+    engine.dispose()
+
+
+def read_version(url):
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(sa.select(version)).scalar_one()
+    engine.dispose()
+    return found
 
 
 @pytest.mark.parametrize(
@@ -330,23 +381,23 @@ def test_a_failed_statement_names_no_digest(registry):
     assert digest("lic1") not in str(failure.value)
 
 
-def test_postgresql_locks_the_licence_before_it_counts():
-    """Without a server the statement can still be seen: the lock is what makes it right."""
-    from sqlalchemy.dialects import postgresql
+def test_a_database_that_went_away_is_told_and_is_used_again_when_it_is_back(postgresql):
+    with postgresql.database() as url:
+        registry = DatabaseRegistry.open(url, PEPPER)
+        licence = add_licence(registry)
+        postgresql.stop()
+        try:
+            for _ in range(2):
+                with pytest.raises(StorageError):
+                    registry.check()
+        finally:
+            postgresql.start()
+        assert read_licence(registry) == licence
+        registry.close()
 
-    from tuxmirror.adapters import registry_db
 
-    statements = []
-
-    class Recorder:
-        def execute(self, statement):
-            statements.append(str(statement.compile(dialect=postgresql.dialect())))
-            return self
-
-        def one_or_none(self):
-            return None
-
-    registry_db.DatabaseUnit(Recorder(), writing=True).licence_by_key("k")
-    assert "FOR UPDATE" in statements[0]
-    assert "count" not in statements[0]
-    assert "count" in statements[1]
+def test_no_password_of_a_database_is_told():
+    url = "postgresql://someone:s3cret-word@127.0.0.1:1/registry"
+    with pytest.raises(StorageError) as failure:
+        DatabaseRegistry.open(url, PEPPER)
+    assert "s3cret-word" not in str(failure.value)

@@ -152,6 +152,7 @@ class Views:
         if not is_in(request.remote_addr or "", self._around.trusted_proxies):
             raise NotFound
         token = _bearer()
+        channel: str | None
         if request.headers.get("X-Tuxmirror-Open") == "yes":
             channel = self._files.open_channel(token, g.remote)
         else:

@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from ..core.errors import ConfigError, StorageError
 from ..core.licence import Host, HostFacts, Licence, Terms, TokenRecord
-from .registry_schema import VERSION, hosts, licences, meta, metadata, tokens
+from .registry_schema import HEAD, hosts, licences, meta, tokens, version
 
 _IMMEDIATE = "tuxmirror_immediate"
 _BUSY_SECONDS = 15
@@ -196,7 +196,7 @@ class DatabaseRegistry:
         """
         registry = cls(_engine(url))
         with _translated():
-            _prepare(registry._immediate, pepper_check)
+            _prepare(registry, pepper_check)
         return registry
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ def _engine(url: str) -> sa.Engine:
         parsed = sa.make_url(url)
         if parsed.get_backend_name() == "sqlite":
             return _sqlite_engine(parsed)
-        return sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
+        return _postgresql_engine(parsed)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigError(
             f"[main] database: its driver is missing: {error}",
@@ -244,6 +244,29 @@ def _engine(url: str) -> sa.Engine:
         ) from None
     except SQLAlchemyError:
         raise ConfigError("[main] database: not a database URL") from None
+
+
+def _postgresql_engine(url: sa.URL) -> sa.Engine:
+    # A server that is away must not hold a request for as long as TCP would.
+    waiting = {} if "connect_timeout" in url.query else {"connect_timeout": 5}
+    engine = sa.create_engine(
+        url,
+        hide_parameters=True,
+        # It may have been restarted since the last request.
+        pool_pre_ping=True,
+        pool_timeout=_BUSY_SECONDS,
+        connect_args=waiting,
+    )
+    sa.event.listen(engine, "connect", _configure_postgresql)
+    return engine
+
+
+def _configure_postgresql(connection: Any, _record: object) -> None:
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET lock_timeout = '{_BUSY_SECONDS}s'")
+        cursor.execute("SET idle_in_transaction_session_timeout = '60s'")
+    connection.autocommit = False
 
 
 def _sqlite_engine(url: sa.URL) -> sa.Engine:
@@ -288,30 +311,43 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
-def _prepare(engine: sa.Engine, pepper_check: str) -> None:
-    wanted = {"schema_version": str(VERSION), "pepper_check": pepper_check}
-    with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
-        metadata.create_all(connection, tables=[meta])
-        found = {row.name: row.value for row in connection.execute(sa.select(meta))}
-        if not found:
-            metadata.create_all(connection)
-            rows = [{"name": name, "value": value} for name, value in wanted.items()]
-            connection.execute(meta.insert(), rows)
-            return
-    if found.get("schema_version") != wanted["schema_version"]:
-        raise ConfigError(
-            "the registry was made by another version of tuxmirror",
-            expected=f"schema version {VERSION}",
-            found=f"schema version {found.get('schema_version')}",
-            way_out="use the version of tuxmirror that made it, or a newer one",
-        )
-    if found.get("pepper_check") != pepper_check:
+def _prepare(registry: DatabaseRegistry, pepper_check: str) -> None:
+    """Tables as they must be, under the pepper that we have.
+
+    Who finds them so takes no lock and does not load Alembic. Of several processes that do not,
+    one does the work and the others wait for it.
+    """
+    with registry._engine.connect() as connection:
+        found = _state(connection)
+    if found != (HEAD, pepper_check):
+        with registry._immediate.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SCHEMA_LOCK)))
+            from .migrations import upgrade
+
+            upgrade(connection)
+            found = _state(connection)
+            if found[1] is None:
+                connection.execute(meta.insert().values(name=_PEPPER_CHECK, value=pepper_check))
+                return
+    if found[1] != pepper_check:
         raise ConfigError(
             "the registry's keys and tokens were made with another pepper",
             way_out="restore state/pepper from the backup of this registry",
         )
+
+
+_PEPPER_CHECK = "pepper_check"
+
+
+def _state(connection: sa.Connection) -> tuple[str | None, str | None]:
+    """The last step that the tables have seen, and the check of their pepper."""
+    inspector = sa.inspect(connection)
+    if not inspector.has_table(version.name) or not inspector.has_table(meta.name):
+        return None, None
+    step = connection.execute(sa.select(version.c.version_num)).scalar_one_or_none()
+    check = sa.select(meta.c.value).where(meta.c.name == _PEPPER_CHECK)
+    return step, connection.execute(check).scalar_one_or_none()
 
 
 def _licence(row: Any) -> Licence:

@@ -1,6 +1,7 @@
-"""The tables of the registry. A change here is a new `VERSION` and a migration.
+"""The tables of the registry. A change here is a new `HEAD` and a step in `migrations`.
 
-    registry_meta   schema_version; pepper_check (which pepper the digests were made with)
+    registry_meta   pepper_check: which pepper the digests were made with
+    alembic_version the last step that these tables have seen
     licences 1 ─── n hosts 1 ─── n tokens
 
 Digests only: no table holds a key, a token or a machine id.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-VERSION = 1
+HEAD = "0002"
 
 metadata = sa.MetaData()
 
@@ -20,6 +21,8 @@ meta = sa.Table(
     sa.Column("name", sa.String(32), primary_key=True),
     sa.Column("value", sa.String(64), nullable=False),
 )
+
+version = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32)))
 
 licences = sa.Table(
     "licences",

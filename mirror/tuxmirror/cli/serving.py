@@ -58,6 +58,8 @@ def run_license_create(config: Config, args: argparse.Namespace) -> int:
     now = time.time()
     if args.hosts is not None and args.hosts < 1:
         raise ConfigError("--hosts: a licence is for at least one host", found=str(args.hosts))
+    if not args.note.isprintable():
+        raise ConfigError("--note: one line of text", found=repr(args.note))
     terms = Terms(
         products=rules.parse_products(args.product),
         releases=rules.parse_releases(args.release),
