@@ -245,6 +245,10 @@ DOWNGRADE = [
     Row("newer", STRICT, "distro-sync",
         gains=FREE_NEW | VALIDATED, loses=FREE_OLD | USERSPACE_NEW),
     Row("validated", STRICT, "distro-sync", gains=FREE_NEW, loses=FREE_OLD),
+    # What `dnf system-upgrade download` resolves.
+    nothing("validated", STRICT, "distro-sync --downloadonly"),
+    nothing("newer", STRICT, "distro-sync --downloadonly"),
+    nothing("validated", STRICT, "upgrade --setopt=tsflags=test"),
     Row("validated", PATCHED, "distro-sync", gains=FREE_NEW | K7 | SSL2, loses=FREE_OLD | SSL1),
     Row("patched", STRICT, "distro-sync openssl openssl-libs", gains=SSL1, loses=SSL2),
     Row("newer", STRICT, "downgrade openssl openssl-libs", gains=SSL1, loses=SSL_NEW),

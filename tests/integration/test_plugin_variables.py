@@ -178,6 +178,27 @@ def test_the_check_for_leaks_finds_one(pinlab, server):
     assert "var/log/dnf.librepo.log" in leaks(host)
 
 
+LOADED = """
+import sys
+import dnf.cli.main
+before = set(sys.modules)
+from tuxcare import dnf_repos, dnf_versions, redact, variables
+from tuxcare.hostfiles import HostPaths
+variables.inject({}, [HostPaths(sys.argv[1])])
+print(*sorted(set(sys.modules) - before))
+"""
+
+
+def test_what_every_command_pays_for_loads_nothing_but_itself(pinlab):
+    """typing alone takes as long to load as everything that is allowed here."""
+    done = pinlab.python("-c", LOADED, str(pinlab.host("validated", "strict").root))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [
+        "tuxcare", "tuxcare.dnf_repos", "tuxcare.dnf_versions", "tuxcare.errors",
+        "tuxcare.hostfiles", "tuxcare.osrelease", "tuxcare.redact", "tuxcare.variables",
+    ]  # fmt: skip
+
+
 def test_other_users_are_not_bothered(make_host):
     host = make_host()
     host.install_checkout()

@@ -10,17 +10,8 @@ from tuxcare import dnf_versions
 
 RECORD = json.loads((Path(__file__).parent / "dnf_versions.json").read_text())
 SPECS = ["openssl", "nss"]
-CHANGING = [
-    "install",
-    "upgrade",
-    "remove",
-    "reinstall",
-    "swap",
-    "downgrade",
-    "distro-sync",
-    "autoremove",
-    "history",
-]
+CHANGING = ["install", "upgrade", "remove", "reinstall", "swap", "downgrade", "distro-sync",
+            "autoremove", "history"]  # fmt: skip
 READING = ["repoquery", "mark"]
 
 each_version = pytest.mark.parametrize("version", sorted(RECORD))
