@@ -27,7 +27,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -194,13 +194,18 @@ def build(order: Order) -> list[Path]:
         spec = topdir / "SPECS" / f"{NAME}.spec"
         options = rpmbuild_options(topdir, order.defines)
         environment = {**os.environ, "SOURCE_DATE_EPOCH": str(order.epoch), "LC_ALL": "C.UTF-8"}
-        _run(["rpmbuild", "-bs", *options, str(spec)], environment)
+        _run(["rpmbuild", "-bs", "--nodeps", *options, str(spec)], environment)
+        made = {f"SRPMS/{path.name}": path for path in (topdir / "SRPMS").iterdir()}
         for arch in order.arches:
-            _run(["rpmbuild", "-bb", "--target", arch, *options, str(spec)], environment)
-        made = sorted((topdir / "RPMS").glob("*/*.rpm")) + list((topdir / "SRPMS").iterdir())
+            folder = topdir / "RPMS" / arch
+            own = [*options, "--define", f"_rpmdir {folder}"]
+            _run(["rpmbuild", "-bb", "--target", arch, *own, str(spec)], environment)
+            for path in folder.glob("*/*.rpm"):
+                # Every architecture makes tuxmirror.noarch, and notes where: the first one counts.
+                made.setdefault(f"{path.parent.name}/{path.name}", path)
         if order.sign:
-            sign(made, order.sign)
-        return _place(order, topdir)
+            sign(list(made.values()), order.sign)
+        return _place(order, made)
 
 
 def check_key(key: Path, fingerprint: str) -> None:
@@ -218,17 +223,12 @@ def sign(packages: list[Path], key: str) -> None:
     _run(["rpmsign", "--addsign", *defines, *map(str, packages)], dict(os.environ))
 
 
-def _place(order: Order, topdir: Path) -> list[Path]:
+def _place(order: Order, made: Mapping[str, Path]) -> list[Path]:
     root = order.output / order.release
-    placed = []
-    for package in sorted((topdir / "RPMS").glob("*/*.rpm")):
-        placed.append(_copy(package, root / package.parent.name / package.name))
-    for package in (topdir / "SRPMS").iterdir():
-        placed.append(_copy(package, root / "SRPMS" / package.name))
+    placed = [_copy(path, root / name) for name, path in sorted(made.items())]
     for arch in order.arches:
         [package] = (root / arch).glob(f"{NAME}-{version()}-*.{arch}.rpm")
-        name = f"{NAME}-latest-{order.release}.{arch}.rpm"
-        placed.append(_copy(package, root / name))
+        placed.append(_copy(package, root / f"{NAME}-latest-{order.release}.{arch}.rpm"))
     return placed
 
 
@@ -278,6 +278,7 @@ def _parser() -> argparse.ArgumentParser:
         help="may be repeated (default: all of them)",
     )
     parser.add_argument("--sign", metavar="KEY", help="sign with this secret key of gpg's key ring")
+    parser.add_argument("--source-only", action="store_true", help="make the source package alone")
     parser.add_argument(
         "--output", type=Path, default=CHECKOUT / "dist", metavar="DIR", help="default: dist/"
     )
@@ -316,7 +317,7 @@ def read_order(arguments: list[str]) -> Order:
         )
     return Order(
         release=given.release,
-        arches=tuple(given.arch or ARCHES),
+        arches=() if given.source_only else _chosen(given.arch),
         key=key.absolute(),
         fingerprint=re.sub(r"\s", "", fingerprint).upper(),
         output=given.output.absolute(),
@@ -324,6 +325,10 @@ def read_order(arguments: list[str]) -> Order:
         defines=tuple(defines),
         epoch=source_epoch(),
     )
+
+
+def _chosen(arches: list[str] | None) -> tuple[str, ...]:
+    return tuple(arch for arch in ARCHES if arch in (arches or ARCHES))
 
 
 def main(arguments: list[str]) -> int:

@@ -61,7 +61,7 @@ OTHERS = {
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, keys: Keys) -> Built:
     return build_packages(
-        tmp_path_factory.mktemp("dist"), keys.tuxcare, arches=("x86_64", "aarch64", "noarch")
+        tmp_path_factory.mktemp("dist"), keys.tuxcare, arches=("x86_64", "aarch64"), signed=False
     )
 
 
@@ -161,9 +161,9 @@ def test_pins_differ_by_architecture(built):
 @pytest.mark.parametrize(
     ("release", "names"),
     [
-        ("9.4", {"tuxcare-release", "tuxmirror"}),
         # Certificates under review: nothing to be strict about.
         ("9.6", {"tuxcare-release", "tuxcare-fips-pin", "tuxmirror"}),
+        # No validated builds at all.
         ("10.0", {"tuxcare-release", "tuxmirror"}),
     ],
 )
@@ -208,15 +208,12 @@ def test_on_el8_python_36_compiles_the_package_without_a_word(tmp_path, keys):
 
 
 def test_two_builds_give_the_same_bytes_wherever_the_sources_lie(built, keys, tmp_path):
-    found = []
-    for name in ("one", "another-place"):
-        checkout = other_checkout(built, tmp_path / name)
-        arguments = options(keys, tmp_path / name / "dist", "--arch", "x86_64")
-        done = run_build(*arguments, checkout=checkout)
-        assert done.returncode == 0, done.stderr
-        found.append(digests(tmp_path / name / "dist"))
-    assert len(found[0]) == 6
-    assert found[0] == found[1]
+    checkout = other_checkout(built, tmp_path / "another-place")
+    done = run_build(*options(keys, tmp_path / "dist", "--arch", "x86_64"), checkout=checkout)
+    assert done.returncode == 0, done.stderr
+    first, again = digests(built.root), digests(tmp_path / "dist" / "9.2")
+    assert len(again) == 6
+    assert {name: first[name] for name in again} == again
 
 
 def test_the_source_package_rebuilds_from_itself(built, tmp_path):
@@ -226,7 +223,8 @@ def test_the_source_package_rebuilds_from_itself(built, tmp_path):
     done = subprocess.run(
         # Debian knows none of AlmaLinux's package names, and its sh is no bash.
         ["rpmbuild", "--rebuild", "--nodeps", "--target", "x86_64", "--define",
-         f"_topdir {tmp_path}/top", "--define", "__brp_compress %{nil}", "--define", "__pythondist_provides %{nil}", str(source)],
+         f"_topdir {tmp_path}/top", "--define", "__brp_compress %{nil}",
+         "--define", "__pythondist_provides %{nil}", str(source)],
         capture_output=True, text=True, env={**ENVIRONMENT, "HOME": str(tmp_path)},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
