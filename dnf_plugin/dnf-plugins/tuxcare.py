@@ -149,7 +149,17 @@ class TuxCare(dnf.Plugin):
 
     @enforcing
     def resolved(self):
+        self._check_locations()
         self._check()
+
+    def _check_locations(self):
+        if self._injected is None or self._injected.header_root is None:
+            return
+        from tuxcare import dnf_header
+
+        problem = dnf_header.misplaced(self.base, self._injected.header_root)
+        if problem:
+            raise dnf.exceptions.Error(problem)
 
     @enforcing
     def pre_transaction(self):

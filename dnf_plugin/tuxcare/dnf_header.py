@@ -5,14 +5,16 @@
 
 URLs are what ends up in logs, messages and the names of cache directories; headers do not. A
 repository gets the header only if each of its URLs lies under the registered content URL. What a
-mirror list or a metalink would name is not known beforehand, so their repositories get none.
+mirror list or a metalink would name is not known beforehand, so their repositories get none; and a
+transaction with a package that the metadata places elsewhere (xml:base) is stopped, for librepo
+would send the header there.
 """
 
 from typing import Any, List, Optional
 
 from tuxcare import host, variables
 from tuxcare.hostfiles import HostPaths
-from tuxcare.provenance import lies_under
+from tuxcare.provenance import lies_under, site
 
 _SPELLINGS = ("/$" + variables.TOKEN, "/${" + variables.TOKEN + "}")
 
@@ -28,6 +30,28 @@ def send_token(base: Any, paths: HostPaths, token: str) -> None:
         if urls is not None:
             repo.baseurl = urls
             repo.set_http_headers(["Authorization: Bearer " + token])
+
+
+def misplaced(base: Any, paths: HostPaths) -> Optional[str]:
+    """What is wrong with a resolved transaction that would send the header elsewhere, else None.
+
+    Raises TuxcareError.
+    """
+    arriving = list(base.transaction.install_set) if base.transaction else []
+    suspects = [package for package in arriving if package.baseurl]
+    content_url = host.read_content_url(paths) if suspects else ""
+    for package in suspects:
+        repo = base.repos.get(package.reponame)
+        if repo is None or not repo.get_http_headers():
+            continue
+        if not lies_under(package.baseurl, content_url):
+            return (
+                "tuxcare: repository {} places {} at {}, which is not {}: the token is not sent "
+                "there, so nothing is downloaded".format(
+                    repo.id, package, site(package.baseurl), site(content_url)
+                )
+            )
+    return None
 
 
 def bare_urls(repo: Any, content_url: str) -> Optional[List[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import subprocess
 import threading
 
 import pytest
@@ -12,6 +13,7 @@ from tests.support.rpms import RpmSpec, build_rpms
 from tests.support.service import Operator
 
 TOOL = RpmSpec("tool", version="1.0", release="1.el9", arch="noarch")
+PRODUCTS = ("--product", "esu", "--product", "essential", "--product", "fips")
 REPOSITORIES = {
     "baseos": "almalinux/$tuxcare_releasever/$tuxcare_token/BaseOS/$basearch/os/",
     "tuxcare-esu": "tuxcare/$tuxcare_releasever/${tuxcare_token}/esu/$basearch/",
@@ -19,7 +21,14 @@ REPOSITORIES = {
 
 
 @pytest.fixture(scope="module")
-def operator(tmp_path_factory, keys):
+def elsewhere():
+    """Where the metadata of tuxcare-fips places its packages."""
+    with Listener() as listener:
+        yield listener
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory, keys, elsewhere):
     folder = tmp_path_factory.mktemp("header")
     build_rpms([TOOL], folder / "repo", keys.tuxcare)
     make_repository(folder / "repo", keys.tuxcare)
@@ -28,14 +37,20 @@ def operator(tmp_path_factory, keys):
         for path in (folder / "repo").rglob("*")
         if path.is_file()
     }
-    operator = Operator(folder / "operator")
-    operator.publish(
-        {
-            f"{place}/{name}": data
-            for place in ("tuxcare/9.2/esu/x86_64", "almalinux/9.2/BaseOS/x86_64/os")
-            for name, data in files.items()
-        }
+    published = {
+        f"{place}/{name}": data
+        for place in ("tuxcare/9.2/esu/x86_64", "almalinux/9.2/BaseOS/x86_64/os")
+        for name, data in files.items()
+    }
+    misplaced = folder / "misplaced"
+    build_rpms([TOOL.but(name="far-tool")], misplaced, keys.tuxcare)
+    subprocess.run(["createrepo_c", "-q", "--baseurl", elsewhere.url, misplaced], check=True)
+    published.update(
+        (f"tuxcare/9.2/fips/x86_64/repodata/{path.name}", path.read_bytes())
+        for path in (misplaced / "repodata").iterdir()
     )
+    operator = Operator(folder / "operator")
+    operator.publish(published)
     return operator
 
 
@@ -89,7 +104,7 @@ def customer(host, keys, operator, service):
     key = host.trust(keys.tuxcare, "/etc/pki/rpm-gpg/RPM-GPG-KEY-TuxCare")
     for repository, path in REPOSITORIES.items():
         host.add_repo(repository, f"{service.url}/{path}", gpgkey=f"file://{key}")
-    licence = operator.create_licence("--product", "esu", "--product", "essential")
+    licence = operator.create_licence(*PRODUCTS)
     host.token = service.register(licence).json()["token"]
     host.write("/etc/tuxcare/token", host.token + "\n", 0o600)
     configure(host, service, "header")
@@ -159,7 +174,7 @@ def test_a_new_token_keeps_the_cache(customer, service, operator):
         return {path.name for path in customer.path("/var/cache/dnf").glob("*-????????????????")}
 
     before = cached()
-    licence = operator.create_licence("--product", "esu", "--product", "essential")
+    licence = operator.create_licence(*PRODUCTS)
     customer.token = service.register(licence).json()["token"]
     customer.write("/etc/tuxcare/token", customer.token + "\n", 0o600)
     customer.dnf("makecache", "--refresh")
@@ -175,12 +190,21 @@ def test_a_variable_file_does_not_bring_the_token_back_into_urls(customer):
 @pytest.mark.parametrize(
     "options",
     [
-        "--setopt=tuxcare-esu.baseurl={stranger}/tuxcare/9.2/$tuxcare_token/esu/",
+        pytest.param(
+            "--setopt=tuxcare-esu.baseurl={stranger}/tuxcare/9.2/$tuxcare_token/esu/",
+            marks=pytest.mark.full,
+        ),
         "--setopt=tuxcare-esu.baseurl={service}/tuxcare/9.2/$tuxcare_token/esu/x86_64/,"
         "{stranger}/tuxcare/9.2/$tuxcare_token/esu/",
         "--setopt=tuxcare-esu.mirrorlist={service}/list/$tuxcare_token/x",
-        "--setopt=tuxcare-esu.metalink={stranger}/list/$tuxcare_token/x",
-        "--setopt=tuxcare-esu.baseurl={service}.example/tuxcare/9.2/$tuxcare_token/esu/",
+        pytest.param(
+            "--setopt=tuxcare-esu.metalink={stranger}/list/$tuxcare_token/x",
+            marks=pytest.mark.full,
+        ),
+        pytest.param(
+            "--setopt=tuxcare-esu.baseurl={service}.example/tuxcare/9.2/$tuxcare_token/esu/",
+            marks=pytest.mark.full,
+        ),
     ],
 )
 def test_a_repository_that_may_ask_somebody_else_gets_no_token(
@@ -200,6 +224,18 @@ def test_other_repositories_are_asked_without_it(customer, stranger):
     assert stranger.asked
     assert all("Authorization" not in headers for _, headers in stranger.asked)
     assert all(customer.token not in path for path, _ in stranger.asked)
+
+
+def test_a_package_that_lies_elsewhere_is_not_fetched(customer, service, elsewhere):
+    url = f"{service.url}/tuxcare/9.2/$tuxcare_token/fips/x86_64/"
+    customer.add_repo("tuxcare-fips", url, gpgcheck=0)
+    done = customer.dnf("install", "far-tool", check=False)
+    assert done.returncode == 1
+    assert "repository tuxcare-fips places far-tool-1.0-1.el9.noarch at http://localhost" in (
+        done.stderr
+    )
+    assert elsewhere.asked == []
+    assert customer.dnf("install", "tool").returncode == 0
 
 
 def test_a_refused_header_is_reported_without_the_token(customer, service):
