@@ -6,7 +6,7 @@ docstring.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -113,6 +113,12 @@ class Pool(Protocol):
 
     def add(self, data: bytes) -> str:
         """A small file from memory; its SHA-256."""
+
+    def digest(self, sha256: str) -> str | None:
+        """What its bytes have for a SHA-256 by now; None where it is lost. Reads all of it."""
+
+    def set_aside(self, sha256: str) -> None:
+        """A damaged file loses its name here; its bytes are kept for a while."""
 
     def free_bytes(self) -> int:
         """Space left."""
@@ -255,6 +261,17 @@ class State(Protocol):
         """None where there was none, or nobody can tell any more."""
 
 
+class Flaw(NamedTuple):
+    """A published file that is not as it should be: SHA-256 wanted and found.
+
+    `expected` is None for one that nothing names, `found` is None for one that is missing.
+    """
+
+    path: str
+    expected: str | None
+    found: str | None
+
+
 class Publisher(Protocol):
     """What customers see. One switch shows everything of a channel at once."""
 
@@ -278,6 +295,15 @@ class Publisher(Protocol):
             files: the snapshot's and the retained ones, by their path below the tree.
             extras: small files at the tree's root.
         """
+
+    def inspect(self, channel: str, tree: str, contents: Mapping[str, str]) -> Iterator[Flaw]:
+        """Where what is shown differs from `contents`, SHA-256 by path.
+
+        A file that is the pool's own is not read again.
+        """
+
+    def mend(self, channel: str, tree: str, flaw: Flaw) -> None:
+        """Put the pool's file in its place, or take away what nothing names."""
 
     def tidy(self, tree: str) -> None:
         """Remove what no channel needs any more: old generations, publications of the tree.

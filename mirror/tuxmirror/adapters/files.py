@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -51,6 +52,19 @@ def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
                 Path(name).unlink()
             raise
         fsync_directory(path.parent)
+
+
+def digest(path: str | Path) -> str | None:
+    """The SHA-256 of a file's bytes; None where there is none."""
+    sha = hashlib.sha256()
+    with storage_errors(Path(path)):
+        try:
+            with Path(path).open("rb", buffering=0) as file:
+                while chunk := file.read(1 << 20):
+                    sha.update(chunk)
+        except FileNotFoundError:
+            return None
+    return sha.hexdigest()
 
 
 def fsync_directory(path: Path) -> None:

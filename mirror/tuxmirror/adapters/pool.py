@@ -2,6 +2,7 @@
 
 <store>/pool/ab/abcdef….          one file a content, 0644, never changed, hard-linked by
                                   every publication that shows it
+<store>/pool/.damaged-abcdef…     what was found damaged and replaced; prune removes it
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..core.errors import DigestError, StorageError
-from .files import storage_errors, sync_filesystem
+from .files import digest, storage_errors, sync_filesystem
 
 _HALF_MADE = ".new-"
 _DAY = 86400
@@ -57,6 +58,14 @@ class FilePool:
         if found != sha256:
             raise DigestError("damaged in the pool", expected=sha256, found=found, path=str(path))
         return data
+
+    def digest(self, sha256: str) -> str | None:
+        return digest(self._name(sha256))
+
+    def set_aside(self, sha256: str) -> None:
+        path = self.path(sha256)
+        with storage_errors(path), contextlib.suppress(FileNotFoundError):
+            path.rename(self._root / f".damaged-{sha256}")
 
     def adopt(self, path: Path, sha256: str) -> None:
         source, target = str(path), self._target(sha256)

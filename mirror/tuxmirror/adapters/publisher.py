@@ -19,14 +19,15 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from ..core.errors import ConfigError, StorageError
 from ..core.publication import Publication, decode, encode
 from ..core.snapshot import File
-from ..ports import Pool, State
+from ..ports import Flaw, Pool, State
 from .files import (
+    digest,
     fsync_directory,
     readable_by_all,
     storage_errors,
@@ -149,6 +150,33 @@ class FilePublisher:
                 if path.resolve() not in shown:
                     self._remove(tree, path)
 
+    def inspect(self, channel: str, tree: str, contents: Mapping[str, str]) -> Iterator[Flaw]:
+        root = (self._public / channel / tree).resolve()
+        present = {
+            os.path.relpath(Path(folder, name), root)
+            for folder, _, names in os.walk(root)
+            for name in names
+        }
+        for path in sorted(present - contents.keys()):
+            yield Flaw(path, None, digest(root / path) or "")
+        for path, expected in contents.items():
+            if not _same_file(root / path, self._pool.path(expected)):
+                found = digest(root / path)
+                if found != expected:
+                    yield Flaw(path, expected, found)
+
+    def mend(self, channel: str, tree: str, flaw: Flaw) -> None:
+        path = (self._public / channel / tree).resolve() / flaw.path
+        with storage_errors(path):
+            if flaw.expected is None:
+                path.unlink()
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(f".new-{path.name}")
+            fresh.unlink(missing_ok=True)
+            self._pool.link(flaw.expected, str(fresh))
+            fresh.replace(path)
+
     def _tidy_generations(self, channel: Path) -> None:
         """What a killed run left, and what is older than the newest few."""
         numbers = sorted(int(e.name) for e in _entries(channel) if e.name.isdecimal())
@@ -170,6 +198,13 @@ class FilePublisher:
                 path = path.rename(path.with_name(f".new-{path.name}"))
             (self._records / tree / path.name[len(".new-") :]).unlink(missing_ok=True)
             shutil.rmtree(path)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    try:
+        return not one.is_symlink() and one.samefile(other)
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import IO, Any
 from ..core.errors import MirrorError
 
 # These go to stderr, and are told to those too who asked for quiet.
-_TROUBLE = {"warning", "mirror", "quarantine", "error"}
+_TROUBLE = {"warning", "mirror", "quarantine", "error", "damaged"}
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -115,6 +115,16 @@ class PlainReporter:
 
     def _published(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
         return f"{tree}: published to {channel}: {snapshot}"
+
+    def _damaged(self, error: str, exit_status: int, **fields: Any) -> str:
+        return f"damaged: {MirrorError(**fields)}"
+
+    def _repaired(self, tree: str, path: str, **_: object) -> str:
+        return f"{tree}: repaired: {path}"
+
+    def _verified(self, tree: str, files: int, bytes: int, damaged: int, **_: object) -> str:
+        what = f"{tree}: {files} files ({human_bytes(bytes)})"
+        return f"{what}, {damaged} damaged" if damaged else f"{what} are as they were verified"
 
     def _held(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
         return (

@@ -147,6 +147,10 @@ class Upstream:
             )
         return memory
 
+    def roots(self, name: str) -> list[str]:
+        """All that may have the repository's files, in the order to try them."""
+        return list(dict.fromkeys([*self._configured_roots(name), *self._mirrors(name)]))
+
     def _configured_roots(self, name: str) -> list[str]:
         return [f"{root}/{name}/os" for root in self._tree.upstream] or self._mirrors(name)
 

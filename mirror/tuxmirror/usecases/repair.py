@@ -1,0 +1,167 @@
+"""Fetch what the pool has lost again, the way it came: by digest, packages by signature too."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ..core import snapshot as snapshots
+from ..core.config import Tree
+from ..core.errors import MirrorError, NetworkError, VerificationError
+from ..core.package import Package
+from ..core.snapshot import Snapshot
+from ..ports import Download
+from . import contents, fetch
+from .context import Mirror
+from .fetch import Job
+from .inventory import FILE_LIST, VERIFIED, Wanted
+from .local import LocalDirectory, staging
+from .upstream import Upstream
+
+Thing = TypeVar("Thing")
+
+
+def repair(mirror: Mirror, tree: Tree, lost: Sequence[Wanted], in_use: Sequence[Snapshot]) -> None:
+    """What can be had is in the pool afterwards; why the rest cannot is told.
+
+    The caller holds the tree's lock.
+
+    Raises:
+        StorageError.
+    """
+    for file in lost:
+        mirror.pool.set_aside(file.sha256)
+    problems: list[MirrorError] = []
+    with contextlib.ExitStack() as stack:
+        here = _on_disk(mirror, tree, stack) if tree.type == "local" else {}
+        roots = _roots(mirror, tree, lost) if tree.type != "local" else {}
+        # Metadata first: it says what the packages must be.
+        _metadata(mirror, tree, [f for f in lost if _is_metadata(f)], roots, here, problems)
+        known = _known(mirror, tree)
+        jobs = {
+            file.sha256: Job(
+                known[file.sha256],
+                file.repository,
+                [f"{root}/{file.path}" for root in roots.get(file.repository, ())],
+                here.get(file.sha256),
+            )
+            for file in lost
+            if file.sha256 in known
+        }
+        if jobs:
+            keyring = stack.enter_context(mirror.keyring(tree))
+
+            def attempt(part: Mapping[str, Job]) -> None:
+                missing = mirror.pool.missing(part)
+                wanted = {sha: job for sha, job in part.items() if sha in missing}
+                fetch.packages(mirror, tree, keyring, wanted)
+
+            _one_by_one(jobs, attempt, problems)
+    if any(file.path == VERIFIED for file in lost):
+        _write_verified(mirror, tree, in_use)
+    mirror.pool.flush()
+    for problem in problems:
+        mirror.reporter.event("warning", tree=tree.name, message=str(problem))
+
+
+def _is_metadata(file: Wanted) -> bool:
+    return file.path not in (FILE_LIST, VERIFIED) and not file.path.endswith(".rpm")
+
+
+def _roots(mirror: Mirror, tree: Tree, lost: Sequence[Wanted]) -> dict[str, list[str]]:
+    upstream = Upstream(mirror.transport, tree, {}, mirror.trust(tree), allow_rollback=False)
+    return {name: upstream.roots(name) for name in sorted({file.repository for file in lost})}
+
+
+def _on_disk(mirror: Mirror, tree: Tree, stack: contextlib.ExitStack) -> dict[str, Path]:
+    """A fresh copy of our own packages, with the metadata made of them; by SHA-256."""
+    source = LocalDirectory(mirror, tree, stack.enter_context(staging(mirror, tree)))
+    with mirror.keyring(tree) as keyring:
+        change = source.look(None, lambda: keyring)
+    if change is None:
+        return {}
+    found = dict(change.packages)
+    for content in change.contents.values():
+        found.update(content.metadata)
+    return found
+
+
+def _metadata(
+    mirror: Mirror,
+    tree: Tree,
+    lost: Sequence[Wanted],
+    roots: Mapping[str, Sequence[str]],
+    here: Mapping[str, Path],
+    problems: list[MirrorError],
+) -> None:
+    for file in lost:
+        if file.sha256 in here:
+            mirror.pool.add(here[file.sha256].read_bytes())
+    incoming = mirror.state.incoming(tree.name)
+    downloads = {
+        file.sha256: Download(
+            [f"{root}/{file.path}" for root in roots[file.repository]],
+            file.sha256,
+            file.size,
+            file.repository,
+            file.path,
+        )
+        for file in lost
+        if roots.get(file.repository)
+    }
+
+    def attempt(part: Mapping[str, Download]) -> None:
+        missing = mirror.pool.missing(part)
+        wanted = [download for sha, download in part.items() if sha in missing]
+        for download, path in mirror.transport.files(wanted, incoming):
+            mirror.pool.adopt(path, download.sha256)
+
+    _one_by_one(downloads, attempt, problems)
+
+
+def _one_by_one(
+    wanted: Mapping[str, Thing],
+    attempt: Callable[[Mapping[str, Thing]], None],
+    problems: list[MirrorError],
+) -> None:
+    """All at once, and in halves where that fails: one that nobody has stops no other."""
+    if not wanted:
+        return
+    try:
+        attempt(wanted)
+    except (NetworkError, VerificationError) as error:
+        if len(wanted) == 1:
+            problems.append(error)
+            return
+        names = list(wanted)
+        for part in (names[: len(names) // 2], names[len(names) // 2 :]):
+            _one_by_one({name: wanted[name] for name in part}, attempt, problems)
+
+
+def _known(mirror: Mirror, tree: Tree) -> dict[str, Package]:
+    """What every package that a snapshot of the tree names must be, by SHA-256."""
+    known: dict[str, Package] = {}
+    seen: set[str] = set()
+    for name in mirror.state.snapshots(tree.name):
+        with contextlib.suppress(MirrorError):
+            for repo, repository in mirror.state.snapshot(tree.name, name).repositories.items():
+                if repository.files in seen:
+                    continue
+                seen.add(repository.files)
+                with contextlib.suppress(MirrorError):
+                    content = contents.read(mirror, tree, repo, repository)
+                    known.update({package.sha256: package for package in content.packages})
+    return known
+
+
+def _write_verified(mirror: Mirror, tree: Tree, in_use: Sequence[Snapshot]) -> None:
+    """A snapshot exists only where all of its packages were verified, so it can be said again."""
+    for snapshot in in_use:
+        for name, repository in snapshot.repositories.items():
+            if mirror.pool.missing([repository.verified]):
+                with contextlib.suppress(VerificationError):
+                    content = contents.read(mirror, tree, name, repository)
+                    described = {p.sha256: p.description for p in content.packages}
+                    mirror.pool.add(snapshots.encode_verified(described))

@@ -1,0 +1,190 @@
+"""`tuxmirror verify`: whether what is kept and shown still is what was verified."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from ..core.config import Tree
+from ..core.errors import DigestError, MirrorError, StorageError, VerificationError, gravest
+from ..ports import Flaw
+from . import inventory
+from .context import Mirror
+from .inventory import Wanted
+from .publish import extras, files_of, showing
+from .repair import repair
+
+_REPAIR = "tuxmirror verify --repair fetches it again"
+
+
+def verify(mirror: Mirror, trees: Sequence[Tree], mend: bool) -> int:
+    """Each tree on its own; the exit status of the run: 4 where damage remains."""
+    started = mirror.clock()
+    status = gravest([_tree(mirror, tree, mend) for tree in trees])
+    seconds = round(mirror.clock() - started, 3)
+    mirror.reporter.event("done", exit_status=status, seconds=seconds)
+    return status
+
+
+def _tree(mirror: Mirror, tree: Tree, mend: bool) -> int:
+    try:
+        with contextlib.ExitStack() as stack:
+            if mend:
+                stack.enter_context(mirror.state.lock(tree.name))
+            damage = _check(mirror, tree, mend)
+    except MirrorError as error:
+        mirror.reporter.event("error", **error.located(tree=tree.name).as_dict())
+        return error.exit_status
+    return VerificationError.exit_status if damage else 0
+
+
+def _check(mirror: Mirror, tree: Tree, mend: bool) -> int:
+    """The number of things that are damaged, and stay so."""
+    snapshots, problems = inventory.in_use(mirror, tree)
+    contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
+    damaged = _damaged(mirror, tree, contents)
+    if damaged and mend:
+        repair(mirror, tree, [contents[sha] for sha in damaged], snapshots)
+        damaged = _settle(mirror, tree, contents, damaged)
+    elif damaged:
+        # A publish or prune meanwhile may have given up what was being read.
+        current, _ = inventory.in_use(mirror, tree)
+        needed = {*inventory.retained(mirror, tree), *inventory.wanted(mirror, current)}
+        damaged = {sha: error for sha, error in damaged.items() if sha in needed}
+    problems += damaged.values()
+    for channel in mirror.publisher.channels():
+        problems += _published(mirror, tree, channel, mend)
+    for problem in problems:
+        mirror.reporter.event("damaged", **problem.located(tree=tree.name).as_dict())
+    mirror.reporter.event(
+        "verified",
+        tree=tree.name,
+        snapshots=[snapshot.id for snapshot in snapshots],
+        files=len(contents),
+        bytes=sum(file.size for file in contents.values()),
+        damaged=len(problems),
+    )
+    return len(problems)
+
+
+def _damaged(mirror: Mirror, tree: Tree, contents: Mapping[str, Wanted]) -> dict[str, MirrorError]:
+    """What the pool has lost or does not hold as it was, by SHA-256."""
+    damaged = {}
+    total = sum(file.size for file in contents.values())
+    read = 0
+    for number, (sha, file) in enumerate(contents.items(), 1):
+        error = _hashed(mirror, file)
+        if error is not None:
+            damaged[sha] = error
+        read += file.size
+        mirror.reporter.event(
+            "progress",
+            tree=tree.name,
+            done=number,
+            total=len(contents),
+            bytes=read,
+            total_bytes=total,
+        )
+    return damaged
+
+
+def _hashed(mirror: Mirror, file: Wanted) -> MirrorError | None:
+    try:
+        found = mirror.pool.digest(file.sha256)
+    except StorageError as error:
+        # A disk that cannot be read is damage; the rest may be fine.
+        return error.located(repository=file.repository)
+    if found == file.sha256:
+        return None
+    return DigestError(
+        "missing in the pool" if found is None else "damaged in the pool",
+        expected=f"sha256 {file.sha256}",
+        found=f"sha256 {found}" if found else "nothing",
+        repository=file.repository,
+        path=file.path,
+        way_out=_REPAIR,
+    )
+
+
+def _settle(
+    mirror: Mirror, tree: Tree, contents: Mapping[str, Wanted], damaged: Mapping[str, MirrorError]
+) -> dict[str, MirrorError]:
+    """Tell what is whole again; the rest stays damaged."""
+    rest = {}
+    for sha in damaged:
+        error = _hashed(mirror, contents[sha])
+        if error is None:
+            file = contents[sha]
+            mirror.reporter.event(
+                "repaired", tree=tree.name, repository=file.repository, path=file.path
+            )
+        else:
+            error.way_out = "nobody has it any more: publish another snapshot, or restore a backup"
+            rest[sha] = error
+    return rest
+
+
+def _published(mirror: Mirror, tree: Tree, channel: str, mend: bool) -> list[MirrorError]:
+    """What a channel shows otherwise than its record says."""
+    with showing(mirror, tree):
+        try:
+            contents = _contents(mirror, tree, channel)
+        except MirrorError as error:
+            return [error.located(path=channel)]
+        if contents is None:
+            return []
+        problems = []
+        for flaw in list(mirror.publisher.inspect(channel, tree.name, contents)):
+            if mend and _mended(mirror, tree, channel, flaw):
+                mirror.reporter.event("repaired", tree=tree.name, path=f"{channel}: {flaw.path}")
+            else:
+                problems.append(_flawed(channel, flaw))
+        return problems
+
+
+def _contents(mirror: Mirror, tree: Tree, channel: str) -> dict[str, str] | None:
+    """SHA-256 by path below the tree."""
+    publication = mirror.publisher.published(channel, tree.name)
+    if publication is None:
+        return None
+    snapshot = mirror.state.snapshot(tree.name, publication.snapshot)
+    small = {
+        name: hashlib.sha256(data).hexdigest() for name, data in extras(tree, snapshot).items()
+    }
+    kept = {file.path: file.sha256 for file in publication.retained}
+    own = {path: file.sha256 for path, file in files_of(mirror, tree, snapshot).items()}
+    return {**small, **kept, **own}
+
+
+def _mended(mirror: Mirror, tree: Tree, channel: str, flaw: Flaw) -> bool:
+    if flaw.expected is not None and mirror.pool.digest(flaw.expected) != flaw.expected:
+        made = _small(mirror, tree, channel).get(flaw.path)
+        if made is None or hashlib.sha256(made).hexdigest() != flaw.expected:
+            return False
+        mirror.pool.add(made)
+    mirror.publisher.mend(channel, tree.name, flaw)
+    return True
+
+
+def _small(mirror: Mirror, tree: Tree, channel: str) -> dict[str, bytes]:
+    publication = mirror.publisher.published(channel, tree.name)
+    if publication is None:
+        return {}
+    return extras(tree, mirror.state.snapshot(tree.name, publication.snapshot))
+
+
+def _flawed(channel: str, flaw: Flaw) -> MirrorError:
+    if flaw.expected is None:
+        message = "published, and no record names it"
+    elif flaw.found is None:
+        message = "missing in what is published"
+    else:
+        message = "published with other bytes than the snapshot has"
+    return DigestError(
+        message,
+        expected=f"sha256 {flaw.expected}" if flaw.expected else "no such file",
+        found=f"sha256 {flaw.found}" if flaw.found is not None else "nothing",
+        path=f"{channel}: {flaw.path}",
+        way_out="tuxmirror verify --repair puts it right",
+    )
