@@ -144,7 +144,14 @@ def test_a_session_of_dnf_leaves_the_token_nowhere(pinlab, server):
     assert leaks(host) == []
 
 
-@pytest.mark.parametrize("loudness", [(), ("-q",), LOUD], ids=["plain", "quiet", "loud"])
+@pytest.mark.parametrize(
+    "loudness",
+    [
+        pytest.param((), id="plain", marks=pytest.mark.full),
+        pytest.param(("-q",), id="quiet", marks=pytest.mark.full),
+        pytest.param(LOUD, id="loud"),
+    ],
+)
 @pytest.mark.parametrize(
     "pattern, kind, options",
     [
