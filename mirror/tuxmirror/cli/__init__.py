@@ -39,7 +39,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
         return 130
-    except Exception:  # noqa: BLE001 - the last resort, told as the bug it is
+    except Exception as error:  # noqa: BLE001 - the last resort, told as the bug it is
+        missing = _missing_library(error)
+        if missing:
+            report(missing, getattr(args, "json", False))
+            return missing.exit_status
         traceback.print_exc()
         print(
             "tuxmirror: this is a bug; please report it with the lines above. What is published"
@@ -47,6 +51,19 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return MirrorError.exit_status
+
+
+def _missing_library(error: Exception) -> ConfigError | None:
+    """Not a bug but a thing to install; None for anything else."""
+    if not isinstance(error, ModuleNotFoundError):
+        return None
+    library = (error.name or "tuxmirror").partition(".")[0]
+    if library == "tuxmirror":
+        return None
+    return ConfigError(
+        f"the Python library '{library}' is not installed",
+        way_out="install it with dnf or apt, as the tuxmirror package would",
+    )
 
 
 def report(error: MirrorError, as_json: bool) -> None:
