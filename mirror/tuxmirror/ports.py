@@ -120,6 +120,15 @@ class Pool(Protocol):
     def set_aside(self, sha256: str) -> None:
         """A damaged file loses its name here; its bytes are kept for a while."""
 
+    def contents(self) -> Iterator[tuple[str, int]]:
+        """All that is there: SHA-256 and bytes."""
+
+    def remove(self, sha256: str) -> None:
+        """Give it up. The caller knows that nothing names it."""
+
+    def leftovers(self, before: float) -> list[Path]:
+        """What was set aside, before a time in seconds since the epoch."""
+
     def free_bytes(self) -> int:
         """Space left."""
 
@@ -229,6 +238,15 @@ class State(Protocol):
     def snapshots(self, tree: str) -> list[str]:
         """The ids, oldest first."""
 
+    def trees(self) -> list[str]:
+        """Those that have snapshots, also where they are not configured any more."""
+
+    def remove_snapshot(self, tree: str, snapshot_id: str) -> None:
+        """Forget it. The caller knows that nothing needs it."""
+
+    def leftovers(self, tree: str, before: float) -> list[Path]:
+        """Files in `incoming` that nobody touched since; seconds since the epoch."""
+
     def candidate(self, tree: str) -> str | None:
         """The id of the snapshot that was last verified."""
 
@@ -295,6 +313,15 @@ class Publisher(Protocol):
             files: the snapshot's and the retained ones, by their path below the tree.
             extras: small files at the tree's root.
         """
+
+    def publications(self, tree: str) -> list[Publication]:
+        """All that are there, also where no channel shows them any more.
+
+        Raises VerificationError where a record is damaged.
+        """
+
+    def trees(self) -> list[str]:
+        """Those that were ever published and still have a publication."""
 
     def inspect(self, channel: str, tree: str, contents: Mapping[str, str]) -> Iterator[Flaw]:
         """Where what is shown differs from `contents`, SHA-256 by path.

@@ -10,15 +10,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..core.errors import DigestError, StorageError
 from .files import digest, storage_errors, sync_filesystem
 
 _HALF_MADE = ".new-"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAY = 86400
 
 
@@ -100,6 +102,24 @@ class FilePool:
                 Path(name).parent.mkdir(exist_ok=True)
             self._shards.add(sha256[:2])
         return name
+
+    def contents(self) -> Iterator[tuple[str, int]]:
+        with storage_errors(self._root):
+            for shard in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+                with os.scandir(shard) as entries:
+                    for entry in entries:
+                        if _SHA256.fullmatch(entry.name):
+                            yield entry.name, entry.stat(follow_symlinks=False).st_size
+
+    def remove(self, sha256: str) -> None:
+        path = self.path(sha256)
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
+
+    def leftovers(self, before: float) -> list[Path]:
+        with storage_errors(self._root):
+            aside = self._root.glob(".damaged-*")
+            return sorted(path for path in aside if path.lstat().st_ctime < before)
 
     def free_bytes(self) -> int:
         status = os.statvfs(self._root)

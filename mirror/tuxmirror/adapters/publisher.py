@@ -150,6 +150,20 @@ class FilePublisher:
                 if path.resolve() not in shown:
                     self._remove(tree, path)
 
+    def publications(self, tree: str) -> list[Publication]:
+        # Records come before what they describe, and go before it: those without a folder are
+        # of a publication that is being made, or was given up.
+        found = []
+        for record in _entries(self._records / tree):
+            if record.is_file() and not record.name.startswith("."):
+                with storage_errors(record):
+                    found.append(decode(record.read_bytes(), str(record)))
+        return found
+
+    def trees(self) -> list[str]:
+        folders = {path.parent for path in self._records.rglob("*") if path.is_file()}
+        return sorted(str(folder.relative_to(self._records)) for folder in folders)
+
     def inspect(self, channel: str, tree: str, contents: Mapping[str, str]) -> Iterator[Flaw]:
         root = (self._public / channel / tree).resolve()
         present = {

@@ -126,6 +126,24 @@ class PlainReporter:
         what = f"{tree}: {files} files ({human_bytes(bytes)})"
         return f"{what}, {damaged} damaged" if damaged else f"{what} are as they were verified"
 
+    def _pruned(
+        self,
+        snapshots: list[str],
+        files: int,
+        bytes: int,
+        leftovers: int,
+        dry_run: bool,
+        **_: object,
+    ) -> str:
+        text = (
+            f"{len(snapshots)} snapshots, {files} files of the pool ({human_bytes(bytes)}) and"
+            f" {leftovers} leftovers"
+        )
+        return f"would remove {text}; nothing was changed" if dry_run else f"removed {text}"
+
+    def _removed(self, tree: str, snapshot: str, dry_run: bool, **_: object) -> str:
+        return f"{tree}: {'would remove' if dry_run else 'removed'} snapshot {snapshot}"
+
     def _held(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
         return (
             f"{tree}: {channel} stays where it was put: {snapshot} is held; to show it:"

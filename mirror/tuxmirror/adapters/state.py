@@ -25,7 +25,7 @@ from typing import Any
 from ..core.errors import LockedError, MirrorError, RefusedError, VerificationError
 from ..core.snapshot import Snapshot, decode, encode
 from ..ports import LastRun, RepositoryMemory, UpstreamTime, Validators
-from .files import storage_errors, write_atomically
+from .files import fsync_directory, storage_errors, write_atomically
 
 
 class FileState:
@@ -142,6 +142,22 @@ class FileState:
         folder = self._store / "snapshots" / tree
         files = sorted(folder.glob("[0-9a-f]*.json"), key=lambda path: path.stat().st_mtime_ns)
         return [file.stem for file in files]
+
+    def trees(self) -> list[str]:
+        folder = self._store / "snapshots"
+        return sorted({str(path.parent.relative_to(folder)) for path in folder.rglob("*.json")})
+
+    def remove_snapshot(self, tree: str, snapshot_id: str) -> None:
+        path = self._snapshot_file(tree, snapshot_id)
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
+            fsync_directory(path.parent)
+
+    def leftovers(self, tree: str, before: float) -> list[Path]:
+        folder = self._store / "incoming" / tree
+        with storage_errors(folder):
+            files = (path for path in folder.rglob("*") if not path.is_dir() or path.is_symlink())
+            return sorted(path for path in files if path.lstat().st_mtime < before)
 
     def incoming(self, tree: str) -> Path:
         path = self._store / "incoming" / tree

@@ -22,7 +22,12 @@ def showing(mirror: Mirror, tree: Tree) -> AbstractContextManager[None]:
 
     Apart from the tree's own lock, so that a rollback never waits for a sync that fetches.
     """
-    return mirror.state.lock(f"shown:{tree.name}", _PATIENCE)
+    return mirror.state.lock(lock_name(tree.name), _PATIENCE)
+
+
+def lock_name(tree: str) -> str:
+    """Of the lock that `showing` takes; no tree can be called that."""
+    return f"shown:{tree}"
 
 
 def files_of(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, File]:
