@@ -72,9 +72,15 @@ class VersionlockDesk:
         command = row.command.replace(
             "{elsewhere}", elsewhere + "/tuxcare/9.2/{token}/fips/x86_64/"
         )
+        before = self._vendors(host)
         outcome = host.run(*self._options, *command.split(), environment=VARIABLES)
+        swapped = sorted(nevra for nevra, _ in self._vendors(host) - before)
         shutil.rmtree(host.root)
-        return Finding(row, *compare(row, outcome))
+        return Finding(row, *compare(row, outcome, [n for n in swapped if n in dict(before)]))
+
+    def _vendors(self, host: PinHost) -> set[tuple[str, str]]:
+        listing = self._lab.rpm(host.root, "-qa", "--qf", "%{NEVRA}\\t%{VENDOR}\\n")
+        return {(line.split("\t")[0], line.split("\t")[1]) for line in listing.splitlines()}
 
     def _lock(self, host: PinHost) -> None:
         """What `dnf versionlock add` writes for what is installed: NAME-EPOCH:VERSION-RELEASE.*"""
@@ -91,8 +97,8 @@ class VersionlockDesk:
         )
 
 
-def compare(row: Row, outcome: DnfOutcome) -> tuple[str, str]:
-    """The verdict, and what versionlock's dnf did."""
+def compare(row: Row, outcome: DnfOutcome, swapped: list[str]) -> tuple[str, str]:
+    """The verdict, and what versionlock's dnf did; `swapped` came again, from another vendor."""
     extra_gains = pinned(outcome.gained - row.gains)
     extra_losses = pinned(outcome.lost - row.loses)
     if extra_gains or extra_losses:
@@ -103,8 +109,8 @@ def compare(row: Row, outcome: DnfOutcome) -> tuple[str, str]:
         return SAME, "the same"
     if outcome.exit:
         return OTHER, "fails: " + reason(outcome)
-    if row.exit and not outcome.gained and "reinstall" in row.command:
-        return WORSE, "reinstalls it from there: the same name and version, by somebody else"
+    if row.exit and swapped:
+        return WORSE, f"replaces {some(frozenset(swapped))} by another vendor's"
     if row.exit:
         return OTHER, "exit status 0, nothing pinned changes"
     return OTHER, "does less: " + changes(outcome.gained, outcome.lost)
@@ -114,11 +120,12 @@ def pinned(nevras: frozenset[str]) -> frozenset[str]:
     return frozenset(nevra for nevra in nevras if nevra.rsplit("-", 2)[0] in PINNED)
 
 
-def changes(gained: frozenset[str], lost: frozenset[str]) -> str:
-    def some(nevras: frozenset[str]) -> str:
-        shown = [f"`{nevra}`" for nevra in sorted(nevras)]
-        return ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")
+def some(nevras: frozenset[str]) -> str:
+    shown = [f"`{nevra}`" for nevra in sorted(nevras)]
+    return ", ".join(shown[:2]) + (f" and {len(shown) - 2} more" if len(shown) > 2 else "")
 
+
+def changes(gained: frozenset[str], lost: frozenset[str]) -> str:
     parts = [f"installs {some(gained)}" if gained else "", f"removes {some(lost)}" if lost else ""]
     return "; ".join(filter(None, parts)) or "nothing"
 
