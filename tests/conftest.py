@@ -4,6 +4,8 @@ Imports of tests.support's modules stand in the fixtures, because Python 3.6 and
 tests under this file too, without the distribution's bindings.
 """
 
+from contextlib import suppress
+
 import pytest
 
 from tests.support import requires
@@ -16,6 +18,12 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.pluginmanager.register(RunPolicy(config), "run-policy")
+    with suppress(ImportError):
+        from hypothesis import settings
+
+        # How long an example takes says more of the machine than of the code.
+        settings.register_profile("untimed", deadline=None)
+        settings.load_profile("untimed")
     report = config.getoption("report")
     if report and not hasattr(config, "workerinput"):
         from pathlib import Path
