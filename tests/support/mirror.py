@@ -66,7 +66,8 @@ class Run(NamedTuple):
         [error] = self.named("error")
         return error
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
+        # pytest cuts representations in its own way, and an end is what one wants to see.
         return f"exit {self.status}\n--- stdout\n{self.stdout}--- stderr\n{self.stderr}"
 
 
