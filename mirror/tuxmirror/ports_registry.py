@@ -38,7 +38,12 @@ class RegistryUnit(Protocol):
     def host_by_machine(self, licence: int, machine_digest: str) -> Host | None: ...
 
     def add_host(
-        self, licence: int, public_id: str, facts: HostFacts, machine_digest: str | None, now: int
+        self,
+        licence: Licence,
+        public_id: str,
+        facts: HostFacts,
+        machine_digest: str | None,
+        now: int,
     ) -> Host: ...
 
     def renew_host(self, host: int, facts: HostFacts, now: int) -> None:

@@ -44,7 +44,7 @@ def add_host(registry, licence, name="web1", machine=None, public_id=None):
     facts = HostFacts(name, machine, "9.2", "x86_64")
     machine_digest = digest(machine) if machine else None
     with registry.writing() as unit:
-        return unit.add_host(licence.id, public_id or name, facts, machine_digest, NOW)
+        return unit.add_host(licence, public_id or name, facts, machine_digest, NOW)
 
 
 def digest(text):
@@ -238,7 +238,7 @@ def test_a_locked_licence_waits_for_the_one_before(registry):
         with registry.writing() as unit:
             if unit.licence_by_key(digest("lic1")).seats_left == 0:
                 return False
-            unit.add_host(licence.id, f"h{number}", HostFacts("web"), None, NOW)
+            unit.add_host(licence, f"h{number}", HostFacts("web"), None, NOW)
             return True
 
     with ThreadPoolExecutor(8) as pool:

@@ -315,6 +315,16 @@ def test_what_did_not_change_is_not_sent_again(service, tokens):
         assert again.headers["ETag"] == first.headers["ETag"]
 
 
+def test_a_connection_goes_on_after_what_did_not_change(service, tokens):
+    path = with_token(f"almalinux/9.2/{REPOMD}", tokens["esu"])
+    etag = service.get(path).headers["ETag"]
+    head = f"GET {path} HTTP/1.1\r\nHost: x\r\nIf-None-Match: {etag}\r\n".encode()
+    status, answer = service.raw((head + b"\r\n") * 3 + head + b"Connection: close\r\n\r\n")
+    assert status == 304
+    assert answer.count(b"HTTP/1.1 304") == 4
+    assert answer.count(b"Connection: close") == 1
+
+
 @pytest.mark.parametrize(
     "condition",
     [

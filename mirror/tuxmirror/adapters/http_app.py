@@ -229,7 +229,7 @@ def _register_accounts(app: Flask, log: Callable[[str], None], around: Surroundi
         size = response.headers.get("Content-Length", "-")
         route = "content" if is_content() else request.endpoint or "none"
         if around.metrics:
-            sent = int(size) if size.isdecimal() and request.method == "GET" else 0
+            sent = int(size) if response.status_code in (200, 206) and size.isdecimal() else 0
             method = request.method if request.method in _METHODS else "other"
             around.metrics.request(route, method, response.status_code, elapsed, sent)
             if "code" in g:

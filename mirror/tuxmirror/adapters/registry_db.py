@@ -10,6 +10,8 @@ last seat goes to one host, however many ask.
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from .registry_schema import HEAD, hosts, licences, meta, tokens, version
 
 _IMMEDIATE = "tuxmirror_immediate"
 _BUSY_SECONDS = 15
+_IDLE_SECONDS = 0.5
 # Any number, the same in every process: makes the first start of several servers wait in line.
 _SCHEMA_LOCK = 7_283_119
 
@@ -35,6 +38,24 @@ _SEATS = (
 )
 _LICENCE = sa.select(licences, _SEATS)
 _HOST = sa.select(hosts, licences.c.public_id.label("licence")).join_from(hosts, licences)
+
+# What each registration runs, composed once: composing takes as long as running.
+_BY_KEY = licences.c.key_digest == sa.bindparam("value")
+_BY_PUBLIC_ID = licences.c.public_id == sa.bindparam("value")
+_LICENCE_BY_KEY = _LICENCE.where(_BY_KEY)
+_LICENCE_BY_PUBLIC_ID = _LICENCE.where(_BY_PUBLIC_ID)
+_LOCK_BY_KEY = sa.select(licences.c.id).where(_BY_KEY).with_for_update()
+_LOCK_BY_PUBLIC_ID = sa.select(licences.c.id).where(_BY_PUBLIC_ID).with_for_update()
+_HOST_BY_ID = _HOST.where(hosts.c.id == sa.bindparam("host"))
+_HOST_BY_MACHINE = _HOST.where(
+    hosts.c.licence_id == sa.bindparam("licence"),
+    hosts.c.machine_digest == sa.bindparam("machine"),
+)
+_TOKEN = sa.select(tokens.c.host_id, tokens.c.expires_at).where(
+    tokens.c.digest == sa.bindparam("digest")
+)
+_ADD_HOST = hosts.insert()
+_ADD_TOKEN = tokens.insert()
 
 
 class DatabaseUnit:
@@ -70,17 +91,19 @@ class DatabaseUnit:
         return [_licence(row) for row in rows]
 
     def licence_by_key(self, key_digest: str) -> Licence | None:
-        return self._one_licence(licences.c.key_digest == key_digest)
+        return self._one_licence(_LOCK_BY_KEY, _LICENCE_BY_KEY, key_digest)
 
     def licence_by_public_id(self, public_id: str) -> Licence | None:
-        return self._one_licence(licences.c.public_id == public_id)
+        return self._one_licence(_LOCK_BY_PUBLIC_ID, _LICENCE_BY_PUBLIC_ID, public_id)
 
-    def _one_licence(self, condition: sa.ColumnElement[bool]) -> Licence | None:
-        if self._writing:
-            # Locked first and read after: in one statement PostgreSQL would count the seats
-            # as they were before it got the lock.
-            self._connection.execute(sa.select(licences.c.id).where(condition).with_for_update())
-        row = self._connection.execute(_LICENCE.where(condition)).one_or_none()
+    def _one_licence(
+        self, lock: sa.Select[Any], read: sa.Select[Any], value: str
+    ) -> Licence | None:
+        # In one statement PostgreSQL would count the seats as they were before it got the lock.
+        # SQLite has locked all of it by now.
+        if self._writing and self._connection.dialect.name == "postgresql":
+            self._connection.execute(lock, {"value": value})
+        row = self._connection.execute(read, {"value": value}).one_or_none()
         return _licence(row) if row else None
 
     def revoke_licence(self, licence: int, now: int) -> None:
@@ -102,27 +125,35 @@ class DatabaseUnit:
         return [_host(row) for row in self._connection.execute(named.order_by(hosts.c.id))]
 
     def host_by_machine(self, licence: int, machine_digest: str) -> Host | None:
-        row = self._connection.execute(
-            _HOST.where(hosts.c.licence_id == licence, hosts.c.machine_digest == machine_digest)
-        ).one_or_none()
+        named = {"licence": licence, "machine": machine_digest}
+        row = self._connection.execute(_HOST_BY_MACHINE, named).one_or_none()
         return _host(row) if row else None
 
     def add_host(
-        self, licence: int, public_id: str, facts: HostFacts, machine_digest: str | None, now: int
+        self,
+        licence: Licence,
+        public_id: str,
+        facts: HostFacts,
+        machine_digest: str | None,
+        now: int,
     ) -> Host:
-        self._connection.execute(
-            hosts.insert().values(
-                public_id=public_id,
-                licence_id=licence,
-                machine_digest=machine_digest,
-                name=facts.name,
-                release=facts.release,
-                arch=facts.arch,
-                registered_at=now,
-                last_registered_at=now,
-            )
+        values: dict[str, Any] = {
+            "public_id": public_id,
+            "name": facts.name,
+            "release": facts.release,
+            "arch": facts.arch,
+            "registered_at": now,
+            "last_registered_at": now,
+        }
+        kept = {"licence_id": licence.id, "machine_digest": machine_digest}
+        done = self._connection.execute(_ADD_HOST, {**values, **kept})
+        return Host(
+            id=done.inserted_primary_key[0],  # type: ignore[index]
+            licence=licence.public_id,
+            ended_at=None,
+            ended_by=None,
+            **values,
         )
-        return _host(self._connection.execute(_HOST.where(hosts.c.public_id == public_id)).one())
 
     def renew_host(self, host: int, facts: HostFacts, now: int) -> None:
         values: dict[str, object] = {
@@ -144,9 +175,8 @@ class DatabaseUnit:
         )
 
     def add_token(self, host: int, token_digest: str, now: int) -> None:
-        self._connection.execute(
-            tokens.insert().values(digest=token_digest, host_id=host, created_at=now)
-        )
+        values = {"digest": token_digest, "host_id": host, "created_at": now}
+        self._connection.execute(_ADD_TOKEN, values)
 
     def retire_tokens(self, host: int, keep: str | None, until: int, now: int) -> None:
         of_host = tokens.c.host_id == host
@@ -162,15 +192,12 @@ class DatabaseUnit:
         )
 
     def token(self, token_digest: str) -> TokenRecord | None:
-        row = self._connection.execute(
-            sa.select(tokens.c.host_id, tokens.c.expires_at).where(tokens.c.digest == token_digest)
-        ).one_or_none()
+        row = self._connection.execute(_TOKEN, {"digest": token_digest}).one_or_none()
         if row is None:
             return None
-        host = self._connection.execute(_HOST.where(hosts.c.id == row.host_id)).one()
-        licence = self._connection.execute(
-            _LICENCE.where(licences.c.public_id == host.licence)
-        ).one()
+        host = self._connection.execute(_HOST_BY_ID, {"host": row.host_id}).one()
+        named = {"value": host.licence}
+        licence = self._connection.execute(_LICENCE_BY_PUBLIC_ID, named).one()
         return TokenRecord(_host(host), _licence(licence), row.expires_at)
 
 
@@ -180,6 +207,9 @@ class DatabaseRegistry:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._immediate = engine.execution_options(**{_IMMEDIATE: True})
+        # SQLite has one writer. Others would poll for its lock, the unlucky ones for seconds;
+        # within this process they wait in line.
+        self._line = threading.Lock() if engine.dialect.name == "sqlite" else None
 
     @classmethod
     def open(cls, url: str, pepper_check: str) -> DatabaseRegistry:
@@ -213,8 +243,20 @@ class DatabaseRegistry:
 
     @contextmanager
     def writing(self) -> Iterator[DatabaseUnit]:
-        with _translated(), self._immediate.begin() as connection:
+        with self._turn(), _translated(), self._immediate.begin() as connection:
             yield DatabaseUnit(connection, writing=True)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        if self._line is None:
+            yield
+            return
+        if not self._line.acquire(timeout=_BUSY_SECONDS):
+            raise StorageError("the registry's database is busy", way_out="try again")
+        try:
+            yield
+        finally:
+            self._line.release()
 
 
 @contextmanager
@@ -252,13 +294,30 @@ def _postgresql_engine(url: sa.URL) -> sa.Engine:
     engine = sa.create_engine(
         url,
         hide_parameters=True,
-        # It may have been restarted since the last request.
-        pool_pre_ping=True,
         pool_timeout=_BUSY_SECONDS,
         connect_args=waiting,
     )
     sa.event.listen(engine, "connect", _configure_postgresql)
+    sa.event.listen(engine, "checkin", _remember_use)
+    sa.event.listen(engine, "checkout", _check_if_idle)
     return engine
+
+
+def _remember_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _check_if_idle(connection: Any, record: Any, _proxy: object) -> None:
+    """The server may have been restarted since. Under load a question each time costs a fifth."""
+    if time.monotonic() - record.info.get("used", time.monotonic()) < _IDLE_SECONDS:
+        return
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        connection.rollback()
+    except Exception as error:
+        # Of the driver, whichever it is. The pool then connects anew.
+        raise sa.exc.DisconnectionError from error
 
 
 def _configure_postgresql(connection: Any, _record: object) -> None:

@@ -29,6 +29,7 @@ OVERLAP = 600
 # A revoked token works for so long at most.
 GRANT_LIFETIME = 20.0
 _GRANTS = 50_000
+_KNOWN_KEYS = 50_000
 
 
 class GrantCache:
@@ -76,6 +77,8 @@ class Registration:
         self._audit = audit
         self._clock = clock
         self._grants = GrantCache(grant_lifetime)
+        # Digest of a key, public id of its licence: neither ever changes.
+        self._known_keys: dict[str, str] = {}
 
     def check(self) -> None:
         self._registry.check()
@@ -94,22 +97,33 @@ class Registration:
 
     def register(self, key: str, facts: HostFacts, remote: str) -> Registered:
         key_digest = self._digests.key(key)
-        # Wrong keys must not queue for the write lock, or they slow the right ones down.
-        with self._registry.reading() as unit:
-            licence = unit.licence_by_key(key_digest)
-        if licence is None:
-            raise _unknown_key()
+        public_id = self._known_key(key_digest)
         try:
             return self._seat(key_digest, facts, remote)
         except LicenceError as refusal:
             self._audit.record(
                 "register_refused",
                 reason=refusal.code,
-                licence=licence.public_id,
+                licence=public_id,
                 host_name=facts.name,
                 remote=remote,
             )
             raise
+
+    def _known_key(self, key_digest: str) -> str:
+        """The licence's public id. Wrong keys must not queue for the write lock, or they slow the
+        right ones down; those that were seen before need not be looked up twice."""
+        public_id = self._known_keys.get(key_digest)
+        if public_id is None:
+            with self._registry.reading() as unit:
+                licence = unit.licence_by_key(key_digest)
+            if licence is None:
+                raise _unknown_key()
+            public_id = licence.public_id
+            if len(self._known_keys) >= _KNOWN_KEYS:
+                self._known_keys.clear()
+            self._known_keys[key_digest] = public_id
+        return public_id
 
     def _seat(self, key_digest: str, facts: HostFacts, remote: str) -> Registered:
         now = int(self._clock())
@@ -119,7 +133,9 @@ class Registration:
                 raise _unknown_key()
             refuse_unless_usable(licence, now, facts.release)
             known, host = self._take_seat(unit, licence, facts, now)
-            token = self._issue(unit, host, None, now)
+            if known:
+                unit.retire_tokens(host.id, None, now + OVERLAP, now)
+            token = self._issue(unit, host, now)
             # Before the commit: a seat that nobody can account for is worse than a line too many.
             self._audit.record(
                 "registered_again" if known else "registered",
@@ -149,13 +165,12 @@ class Registration:
                 way_out="unregister a host, or ask for a licence for more",
             )
         if known is None:
-            return None, unit.add_host(licence.id, make_public_id(10), facts, machine, now)
+            return None, unit.add_host(licence, make_public_id(10), facts, machine, now)
         unit.renew_host(known.id, facts, now)
         return known, known
 
-    def _issue(self, unit: RegistryUnit, host: Host, keep: str | None, now: int) -> str:
+    def _issue(self, unit: RegistryUnit, host: Host, now: int) -> str:
         token = make_token()
-        unit.retire_tokens(host.id, keep, now + OVERLAP, now)
         unit.add_token(host.id, self._digests.token(token), now)
         return token
 
@@ -166,7 +181,8 @@ class Registration:
         with self._registry.writing() as unit:
             record = _still_valid(unit.token(digest), now)
             refuse_unless_usable(record.licence, now)
-            successor = self._issue(unit, record.host, digest, now)
+            unit.retire_tokens(record.host.id, digest, now + OVERLAP, now)
+            successor = self._issue(unit, record.host, now)
             self._audit.record(
                 "token_refreshed",
                 licence=record.licence.public_id,
