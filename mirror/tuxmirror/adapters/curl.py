@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote, urljoin, urlsplit
@@ -19,6 +19,7 @@ from .. import __version__
 from ..core.errors import MirrorError
 from ..ports import Document, DocumentRequest, Download, Failure
 from .curl_jobs import DocumentJob, FileJob, Job, Limits
+from .upstream_tokens import UpstreamTokens
 
 _MAX_REDIRECTS = 5
 _RETRY_STATUS = {408, 425, 429, 500, 502, 503, 504}
@@ -31,6 +32,11 @@ _BURST = 4
 _WINDOW_BYTES = 4 << 20
 
 
+_NO_TOKENS: Mapping[str, Path] = {}
+# CURLAUTH_BEARER, which pycurl has no name for.
+_HTTPAUTH_BEARER = 1 << 6
+
+
 def _ignore(_bytes: int) -> None:
     return None
 
@@ -41,11 +47,17 @@ class CurlTransport:
     Args:
         allowed: roots that were configured; redirects stay on their hosts.
         parallel: transfers at once; of small files up to `_BURST` times as many.
+        token_files: for roots that want a token; it goes to them and to nothing else.
     """
 
     def __init__(
-        self, allowed: Iterable[str], parallel: int, limits: Limits = _DEFAULT_LIMITS
+        self,
+        allowed: Iterable[str],
+        parallel: int,
+        limits: Limits = _DEFAULT_LIMITS,
+        token_files: Mapping[str, Path] = _NO_TOKENS,
     ) -> None:
+        self._tokens = UpstreamTokens(token_files)
         self._allowed = {_origin(url) for url in allowed}
         self._parallel = parallel
         self._limits = limits
@@ -192,7 +204,7 @@ class CurlTransport:
         if trouble is None and 300 <= status < 400 and status != 304:
             target = urljoin(job.url, location or "")
             if job.redirects < _MAX_REDIRECTS and location and _origin(target) in self._allowed:
-                job.redirect(target)
+                job.redirect(self._tokens.hide(target))
                 return 0.0
             where = urlsplit(target).netloc or "nowhere"
             problem: str | None = f"redirects to {where}, which is not a configured mirror"
@@ -214,8 +226,12 @@ class CurlTransport:
 
     def _configure(self, handle: pycurl.Curl, job: Job) -> None:
         limits = self._limits
+        url, bearer = self._tokens.apply(job.url)
+        if bearer:
+            handle.setopt(pycurl.HTTPAUTH, _HTTPAUTH_BEARER)
+            handle.setopt(pycurl.XOAUTH2_BEARER, bearer)
         for option, value in (
-            (pycurl.URL, quote(job.url, safe=":/?&=%~@!$'()*,;+[]")),
+            (pycurl.URL, quote(url, safe=":/?&=%~@!$'()*,;+[]")),
             (pycurl.NOSIGNAL, 1),
             (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
             (pycurl.FOLLOWLOCATION, 0),

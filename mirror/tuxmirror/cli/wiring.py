@@ -26,7 +26,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
     pool = FilePool(config.store / "pool")
     return Mirror(
         config=config,
-        transport=CurlTransport(_roots(config), config.parallel),
+        transport=CurlTransport(_roots(config), config.parallel, token_files=_token_files(config)),
         pool=pool,
         state=state,
         publisher=FilePublisher(config.public, config.store, pool, state),
@@ -45,6 +45,15 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
 def _roots(config: Config) -> list[str]:
     lists = [tree.mirrorlist for tree in config.trees.values() if tree.mirrorlist]
     return [root for tree in config.trees.values() for root in tree.upstream] + lists
+
+
+def _token_files(config: Config) -> dict[str, Path]:
+    return {
+        root: tree.token_file
+        for tree in config.trees.values()
+        for root in tree.upstream
+        if tree.token_file
+    }
 
 
 def trust(tree: Tree) -> str:

@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Callable
 from urllib.parse import urlsplit
 
-from .addresses import LOOPBACK, Network, parse_networks
+from .addresses import LOOPBACK, Network, is_in, parse_networks
 from .errors import ConfigError
 from .names import check_name
 
 DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
 _TREE_FILES = ("TIME", "SNAPSHOT.json")
 CHANNELS = ("candidate", "vetted")
+
+# Where an upstream wants its token in the path; see `Tree.token_file`.
+TOKEN_PLACE = "{token}"  # noqa: S105
+_LITERAL_TOKEN = re.compile(r"tux_[A-Za-z0-9_-]{28,}")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
@@ -53,6 +57,7 @@ class Tree:
     open: bool = False
     latest: str | None = None
     max_age: int | None = None
+    token_file: Path | None = None
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -248,6 +253,7 @@ _TREE: Mapping[str, Callable[[str], object]] = {
     "open": _boolean,
     "latest": _text,
     "max_age": _age,
+    "token_file": _path,
 }
 
 
@@ -355,6 +361,7 @@ def _check_tree(tree: Tree, where: str) -> None:
             f"{where} policy: this version has no policies",
             way_out="remove the line; every verified package is published",
         )
+    _check_token(tree, where)
     pinned = tree.metadata_signature == "pinned"
     if pinned != bool(tree.repomd_sha256):
         raise ConfigError(f"{where}: 'metadata_signature = pinned' and 'repomd_sha256' go together")
@@ -375,6 +382,29 @@ def _check_key_files(tree: Tree, where: str) -> None:
     for name in names:
         if name in _TREE_FILES or name in first_segments:
             raise ConfigError(f"{where} gpgkey: a key file cannot be called {name}")
+
+
+def _check_token(tree: Tree, where: str) -> None:
+    """A token for upstream is named in its file alone, and travels where nobody listens."""
+    for root in tree.upstream:
+        if _LITERAL_TOKEN.search(root):
+            raise ConfigError(
+                f"{where} upstream: a token in a URL ends up in logs",
+                way_out=f"put it into a file, name that with token_file =, and write {TOKEN_PLACE}"
+                " in the URL, or nothing: then it is sent in a header",
+            )
+        if TOKEN_PLACE in root and not tree.token_file:
+            raise ConfigError(f"{where} upstream: {TOKEN_PLACE} needs token_file =")
+        parts = urlsplit(root)
+        if tree.token_file and parts.scheme != "https" and not _is_here(parts.hostname or ""):
+            raise ConfigError(
+                f"{where} upstream: a token would travel unencrypted to {parts.hostname}",
+                expected="https",
+            )
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or is_in(host, LOOPBACK)
 
 
 def _check_nesting(trees: Mapping[str, Tree], source: str) -> None:
