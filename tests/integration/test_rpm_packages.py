@@ -136,7 +136,7 @@ def test_nothing_of_the_builder_is_in_the_packages(built, tmp_path):
     for package in built.packages:
         root = unpack(package, tmp_path / package.name)
         found = subprocess.run(
-            ["grep", "-rlE", "rpmbuild|BUILDROOT|/work/|/tmp/", str(root)],
+            ["grep", "-rlE", f"rpmbuild|BUILDROOT|{CHECKOUT}|/tmp/", str(root)],
             capture_output=True,
             text=True,
         ).stdout

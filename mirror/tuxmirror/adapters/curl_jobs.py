@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -26,7 +27,7 @@ class Limits(NamedTuple):
     max_wait: float = 60.0
 
 
-class Job:
+class Job(abc.ABC):
     """One thing to fetch. `urls` are tried in order, each several times where that can help.
 
     `weight` is about how many bytes will come.
@@ -72,14 +73,15 @@ class Job:
             self.raised = error
             return -1
 
+    @abc.abstractmethod
     def receive(self, chunk: bytes) -> int | None:
-        raise NotImplementedError
+        """A piece of the body; -1 where no more of it is wanted."""
 
+    @abc.abstractmethod
     def complete(self) -> tuple[str | None, bool]:
         """The transfer ended well: what is wrong with it, if anything; does a retry help?"""
-        raise NotImplementedError
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a document has nothing to close
         """The transfer is over, well or not."""
 
     def redirect(self, target: str) -> None:
@@ -102,8 +104,9 @@ class Job:
             return 0.0
         return self.give_up()
 
+    @abc.abstractmethod
     def give_up(self) -> MirrorError:
-        raise NotImplementedError
+        """What is to be said of all that was tried."""
 
 
 class DocumentJob(Job):
