@@ -22,7 +22,7 @@ def markdown(rows: list[Row], rounds: int) -> str:
     lines = [
         "# Side by side",
         "",
-        f"{time.strftime('%Y-%m-%d')}, {_machine()}.",
+        f"{time.strftime('%Y-%m-%d')}, {machine()}.",
         f"Median of {rounds} rounds or more, peers in turn, each on a new ext4; noise is slowest"
         " minus fastest over median. Targets are for the ratio.",
         "",
@@ -45,7 +45,7 @@ def _line(row: Row) -> str:
     )
 
 
-def _machine() -> str:
+def machine() -> str:
     model = next(
         (
             line.partition(":")[2].strip()

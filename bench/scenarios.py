@@ -214,6 +214,17 @@ def dnf_plugin(bench: Bench) -> list[Row]:
     return rows
 
 
+def serving(bench: Bench) -> list[Row]:
+    """Registration and nginx under load: other figures, in a report of their own."""
+    from . import registration, report
+
+    text = registration.markdown(registration.run(bench.folder, bench.rounds), report.machine())
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "registration.md").write_text(text)
+    print(text)
+    return []
+
+
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "first": first_sync,
     "unchanged": unchanged,
@@ -224,4 +235,5 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "snapshot": snapshot,
     "plugin": dnf_plugin,
     "growth": growth,
+    "registration": serving,
 }

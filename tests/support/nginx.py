@@ -108,6 +108,12 @@ class Nginx(Endpoint):
     def pid(self):
         return self._process.pid
 
+    @property
+    def workers(self):
+        """Their process ids."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
     def check(self):
         """What `nginx -t` says; fails where it does not like the configuration."""
         done = subprocess.run([*self.argv, "-t"], capture_output=True, text=True)
