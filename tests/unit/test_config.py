@@ -191,3 +191,10 @@ def test_any_value_is_read_or_refused(key, value):
             parse(candidate)
         except ConfigError as error:
             assert "tuxmirror.conf" in str(error) or "tree" in str(error)
+
+
+def test_a_mistyped_database_url_does_not_show_its_password():
+    with pytest.raises(ConfigError) as caught:
+        parse("[main]\ndatabase = postgres://tux:hunter2@db/tux\n")
+    assert "database" in str(caught.value)
+    assert "hunter2" not in str(caught.value)

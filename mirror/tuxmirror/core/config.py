@@ -304,6 +304,10 @@ def _check_folders(config: Config, where: str) -> None:
     raise ConfigError(problem, way_out="choose a folder of its own, on the same file system")
 
 
+# May hold a password, also when mistyped.
+_SECRET = frozenset({"database"})
+
+
 def _convert(
     items: Mapping[str, str], known: Mapping[str, Callable[[str], object]], where: str
 ) -> dict[str, object]:
@@ -314,7 +318,8 @@ def _convert(
         try:
             values[key] = known[key](text)
         except ValueError as error:
-            raise ConfigError(f"{where} {key} = {text}: {error}") from None
+            shown = "…" if key in _SECRET else text
+            raise ConfigError(f"{where} {key} = {shown}: {error}") from None
         except ConfigError as error:
             raise ConfigError(f"{where} {key}: {error.message}", expected=error.expected) from None
     return values
