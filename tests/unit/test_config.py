@@ -198,3 +198,8 @@ def test_a_mistyped_database_url_does_not_show_its_password():
         parse("[main]\ndatabase = postgres://tux:hunter2@db/tux\n")
     assert "database" in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+def test_an_unknown_key_is_an_error_also_without_a_value():
+    with pytest.raises(ConfigError, match="unknown key 'storee'"):
+        parse("[main]\nstoree =\n")

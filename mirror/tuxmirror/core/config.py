@@ -273,12 +273,12 @@ def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
     main: dict[str, object] = {}
     trees: dict[str, Tree] = {}
     for section in parser.sections():
-        items = {key: value for key, value in parser.items(section) if value}
+        items = dict(parser.items(section))
         if section == "main":
             main = _convert(items, _MAIN, f"{source}: [main]")
     root = main.pop("upstream", None)
     for section in parser.sections():
-        items = {key: value for key, value in parser.items(section) if value}
+        items = dict(parser.items(section))
         if section.startswith("policy/"):
             raise ConfigError(
                 f"{source}: [{section}]: this version has no policies",
@@ -315,6 +315,8 @@ def _convert(
     for key, text in items.items():
         if key not in known:
             raise ConfigError(f"{where}: unknown key '{key}'", way_out=_nearest(key, known))
+        if not text:
+            continue
         try:
             values[key] = known[key](text)
         except ValueError as error:
