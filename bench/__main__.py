@@ -26,6 +26,8 @@ def main() -> int:
         print(f"-- {name}", file=sys.stderr, flush=True)
         scenario: Callable[[Bench], list[Row]] = SCENARIOS[name]
         rows += scenario(bench)
+    if not rows:
+        return 0
     text = report.markdown(rows, args.rounds)
     print(text)
     if not args.part:

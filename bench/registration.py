@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import mean, median, quantiles
 from typing import NamedTuple
 
 import requests
@@ -272,13 +272,14 @@ def content(folder: Path, rounds: int) -> list[Figure]:
                     load = wrk(url, files_script(operator.root, base), 2, 64)
                     spent[kind] += (sum(map(cpu_seconds, front.workers)) - before) / load.rate
                     found[kind].append(load)
-    rates = {kind: median(load.rate for load in loads) for kind, loads in found.items()}
-    gated = found.pop("with a token")
+    # Over all rounds: what else the machine does comes and goes.
+    rates = {kind: mean(load.rate for load in loads) for kind, loads in found.items()}
+    del found["with a token"]
     figures = [
         Figure(f"4 kB files a second, {kind}", f"{rate:.0f}") for kind, rate in rates.items()
     ]
-    for kind, loads in found.items():
-        ratio = median(ours.rate / theirs.rate for ours, theirs in zip(gated, loads))
+    for kind in found:
+        ratio = rates["with a token"] / rates[kind]
         figures.append(
             Figure(f"with a token to {kind}, files a second", f"{ratio:.2f}", "0.90", ratio >= 0.9)
         )

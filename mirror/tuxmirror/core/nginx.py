@@ -153,9 +153,9 @@ _PATTERNS = {
     "path": f"(?:{_SEGMENT}/)*{_SEGMENT}",
     "token": f"(?<tux_token>{_TOKEN})",
     "key_file": _KEY_FILE,
-    "tree": f"(?<tux_family>{_SEGMENT})/(?<tux_release>{_SEGMENT})",
-    "rest": f"(?<tux_rest>(?<tux_first>{_SEGMENT})(?:/{_SEGMENT})*+)",
-    "open_own": "(?<tux_rest>(?<tux_first>base(?=/)|@oval@(?=$))(?:/@path@)?)",
+    "tree": f"(?<tux_tree>{_SEGMENT}/{_SEGMENT})",
+    "rest": f"(?<tux_rest>{_SEGMENT}(?:/{_SEGMENT})*+)",
+    "open_own": "(?<tux_rest>base/@path@|@oval@)",
     "latest": r"[a-z0-9-]+-latest-[0-9]+(?:\.[0-9]+)?\.[a-z0-9_]+\.rpm",
     "oval": r"[A-Za-z0-9._-]+-oval\.xml(?:\.(?:gz|bz2|xz))?(?:\.asc)?",
 }
@@ -191,10 +191,10 @@ _PROXY = """proxy_pass http://tuxmirror;
 
 _OPEN_TREE_CHOSEN = """
     # @name@ has `open = yes`.
-    location ~ "^/(?<tux_family>@family@)/(?<tux_release>@release@)/@token@/@below_rest@$" {
+    location ~ "^/(?<tux_tree>@family@/@release@)/@token@/@below_rest@$" {
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
-        alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
+        alias @public@/$tux_channel/$tux_tree/$tux_rest;
         @open@
     }
 """
@@ -240,6 +240,10 @@ map $msec $tux_slot { "~^(?<tux_tens>[0-9]+)[0-9]\\." $tux_tens; }
 map $http_authorization $tux_bearer {
     default "";
     "~*^Bearer +(?<tux_given>[A-Za-z0-9_-]{32,})$" $tux_given;
+}
+map $tux_rest $tux_first {
+    default "";
+    "~^(?<tux_begin>[^/]+)" $tux_begin;
 }
 map $tux_token $tux_credential {
     default $tux_token;
@@ -333,7 +337,13 @@ server {
         error_page 500 502 503 504 = @tux_api_unavailable;
         @proxy@
     }
-    location ~ "^/(?:healthz|readyz|openapi\\.json)$" {
+    location = /healthz {
+        @proxy@
+    }
+    location = /readyz {
+        @proxy@
+    }
+    location = /openapi.json {
         @proxy@
     }
 
@@ -341,25 +351,25 @@ server {
     # What is asked for most stands first where it can: patterns are tried in this order.
 
     # Open; the licence chooses the channel.
-    location ~ "^/(?<tux_family>tuxcare)/(?<tux_release>@segment@)/@token@/@open_own@$" {
+    location ~ "^/(?<tux_tree>tuxcare/@segment@)/@token@/@open_own@$" {
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
-        alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
+        alias @public@/$tux_channel/$tux_tree/$tux_rest;
         @open@
     }
 @open_trees_token@
     # Looks below the lease and nowhere else; where there is none, nothing is found.
     location ~ "^/@tree@/@token@/(?!(?:@segment@/)?@key_file@$)@rest@$" {
-        alias @leases@/$tux_slot/$tux_token/$tux_family/$tux_release/$tux_rest;
+        alias @leases@/$tux_slot/$tux_token/$tux_tree/$tux_rest;
         error_page 403 404 = @tux_ask;
         error_page 301 = @tux_missing;
         error_page 405 = @tux_method;
         @gated@
     }
-    location ~ "^/@tree@/@token@/(?<tux_rest>(?:@segment@/)?(?<tux_first>@key_file@))$" {
+    location ~ "^/@tree@/@token@/(?<tux_rest>(?:@segment@/)?@key_file@)$" {
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
-        alias @public@/$tux_channel/$tux_family/$tux_release/$tux_rest;
+        alias @public@/$tux_channel/$tux_tree/$tux_rest;
         types {}
         default_type application/pgp-keys;
         @open@
@@ -405,7 +415,7 @@ server {
     # -- with a token in a header, or with none -------------------------------------------------
 
     location ~ "^/@tree@/@rest@$" {
-        alias @leases@/$tux_slot/$tux_bearer/$tux_family/$tux_release/$tux_rest;
+        alias @leases@/$tux_slot/$tux_bearer/$tux_tree/$tux_rest;
         error_page 403 404 = @tux_ask;
         error_page 301 = @tux_missing;
         error_page 405 = @tux_method;
@@ -418,7 +428,7 @@ server {
         auth_request /=authorize;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
         root @public@/$tux_channel;
-        try_files /$tux_family/$tux_release/$tux_rest =404;
+        try_files /$tux_tree/$tux_rest =404;
         @gated@
     }
 
@@ -443,7 +453,7 @@ server {
     location = /=authorize {
         internal;
         proxy_set_header X-Tuxmirror-Open "";
-        proxy_cache_key "$tux_credential $tux_family/$tux_release/$tux_first";
+        proxy_cache_key "$tux_credential $tux_tree/$tux_first";
         @authorize@
     }
     location = /=authorize-open {
@@ -510,7 +520,7 @@ _AUTHORIZE = """proxy_pass http://tuxmirror/internal/authorize;
         proxy_set_header Host tuxmirror;
         proxy_set_header Content-Length "";
         proxy_set_header Authorization "Bearer $tux_credential";
-        proxy_set_header X-Tuxmirror-Path "/$tux_family/$tux_release/$tux_first";
+        proxy_set_header X-Tuxmirror-Path "/$tux_tree/$tux_first";
         proxy_set_header X-Forwarded-For $remote_addr;
         # How long it may be kept, also while the service is away, the service says.
         proxy_cache tuxmirror_auth;
