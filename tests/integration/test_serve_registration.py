@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.support.service import API, Operator
+from tests.support.service import API, Operator, Service
 
 REPOMD = "almalinux/9.2/BaseOS/x86_64/os/repodata/repomd.xml"
 MACHINE = "0123456789abcdef0123456789abcdef"
@@ -24,10 +24,37 @@ def operator(tmp_path_factory):
     return operator
 
 
+class Services:
+    """One server for a few tests each: all of them ask from one address, whose wrong keys count
+    against every one of them."""
+
+    TESTS = 4
+
+    def __init__(self, operator):
+        self._operator, self._current, self._used = operator, None, 0
+
+    def next(self):
+        if self._used % self.TESTS == 0:
+            self.stop()
+            self._current = Service(self._operator)
+        self._used += 1
+        return self._current
+
+    def stop(self):
+        if self._current is not None:
+            self._current.stop()
+
+
 @pytest.fixture(scope="module")
-def service(operator):
-    with operator.serve() as service:
-        yield service
+def services(operator):
+    services = Services(operator)
+    yield services
+    services.stop()
+
+
+@pytest.fixture
+def service(services):
+    return services.next()
 
 
 @pytest.fixture
