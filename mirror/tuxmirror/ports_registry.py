@@ -85,6 +85,9 @@ class RegistrationService(Protocol):
     """What the web service serves. `remote` is the address of the client, for the audit log and
     for limits: every method that has it may raise TooManyError."""
 
+    def shut_out(self, remote: str) -> float:
+        """Seconds for which an address that guessed is turned away; 0.0: it is not."""
+
     def register(self, key: str, facts: HostFacts, remote: str) -> Registered:
         """Raises UnknownKeyError, LicenceError, StorageError."""
 

@@ -17,12 +17,13 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
 from werkzeug.wrappers import Response as BaseResponse
 
-from ..core.addresses import LOOPBACK, Network, client_address, is_in
+from ..core.addresses import LOOPBACK, Network, is_in
 from ..core.credentials import redact
 from ..core.licence import Registered, UnknownTokenError, time_or_none
 from ..ports_registry import RegistrationService
 from .http_errors import MAX_BODY, is_content, register_errors
 from .http_files import PublishedFiles
+from .http_guard import REMOTE, Guard
 from .http_metrics import CONTENT_TYPE, Metrics
 from .http_requests import parse_host_facts, parse_key
 from .leases import Leases
@@ -81,6 +82,13 @@ def create_app(
     )
     register_errors(app, log)
     _register_accounts(app, log, around)
+
+    def turned_away() -> None:
+        if around.metrics:
+            around.metrics.refused(_API, "too_many")
+
+    guard = Guard(app.wsgi_app, _API, registration, around.trusted_proxies, turned_away)
+    app.wsgi_app = guard  # type: ignore[method-assign]
     return app
 
 
@@ -220,8 +228,7 @@ def _register_accounts(app: Flask, log: Callable[[str], None], around: Surroundi
     @app.before_request
     def start() -> None:
         g.started = time.perf_counter()
-        forwarded = request.headers.get("X-Forwarded-For")
-        g.remote = client_address(request.remote_addr or "-", forwarded, around.trusted_proxies)
+        g.remote = request.environ[REMOTE]
 
     @app.after_request
     def account(response: Response) -> Response:

@@ -65,6 +65,9 @@ class Admission:
         self._wrong_tokens = Buckets(limits.wrong_tokens)
         self._registrations = Buckets(limits.registrations)
 
+    def shut_out(self, remote: str) -> float:
+        return self._wrong_keys.wait(limit_key(remote), self._clock())
+
     def register(self, key: str, facts: HostFacts, remote: str) -> Registered:
         with self._call(remote):
             # Counted before it is looked up, so that a limit costs nothing.
@@ -102,7 +105,7 @@ class Admission:
     def _call(self, remote: str) -> Iterator[None]:
         name = limit_key(remote)
         now = self._clock()
-        self._refuse(self._wrong_keys.wait(name, now), "this address")
+        self._refuse(self.shut_out(remote), "this address")
         self._refuse(self._calls.take(name, now), "this address")
         try:
             yield

@@ -83,6 +83,9 @@ class Registration:
     def check(self) -> None:
         self._registry.check()
 
+    def shut_out(self, _remote: str) -> float:
+        return 0.0
+
     def key_name(self, key: str) -> str:
         """What a key may be called where it is counted: no secret."""
         return self._digests.key(key)
