@@ -26,7 +26,8 @@ def fresh_filesystem(folder: Path) -> Iterator[Path]:
     try:
         yield mount
     finally:
-        _run("umount", mount)
+        # Lazily: a scanner of files may be looking at it.
+        _run("umount", "--lazy", mount)
         image.unlink()
 
 
