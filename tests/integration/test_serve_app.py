@@ -1,12 +1,18 @@
 """The web application in this process: a clock to turn, a database to break, bodies to fuzz."""
 
+import contextlib
 import json
+import re
+import subprocess
+import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.serving import make_server
 
 from tuxmirror.adapters.http_app import Surroundings, create_app
 from tuxmirror.adapters.http_files import PublishedFiles
@@ -563,3 +569,43 @@ def test_a_lease_is_one_link_that_ends_by_the_clock(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == [
         str(NOW // 10 + number) for number in (3, 4)
     ]
+
+
+# What schemathesis takes for a fault and is none.
+NOT_CHECKED = (
+    # A well-formed key that nobody has is refused, as it must be.
+    "positive_data_acceptance",
+    # What is no route of the API is content, where the words for a wrong method are other ones.
+    "unsupported_method",
+)
+
+
+def test_a_tool_that_knows_the_description_alone_finds_no_fault(site, tmp_path):
+    token = register(site, licence(site))
+    with running(site.app) as url:
+        done = subprocess.run(
+            [sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json",
+             "--header", f"Authorization: Bearer {token}",
+             "--exclude-path", "/cln/api/els/token/unregister",
+             "--exclude-checks", ",".join(NOT_CHECKED),
+             "--max-examples", "25", "--seed", "7", "--no-color", "--generation-database", "none"],
+            capture_output=True, text=True, timeout=300, cwd=tmp_path,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    counted = re.search(r"(\d+) generated", done.stdout)
+    assert counted, done.stdout
+    assert int(counted[1]) > 100
+    assert not any("unexpected" in line for line in site.lines)
+
+
+@contextlib.contextmanager
+def running(app):
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
