@@ -218,7 +218,9 @@ def serving(bench: Bench) -> list[Row]:
     """Registration and nginx under load: other figures, in a report of their own."""
     from . import registration, report
 
-    text = registration.markdown(registration.run(bench.folder / "registration", bench.rounds), report.machine())
+    text = registration.markdown(
+        registration.run(bench.folder / "registration", bench.rounds), report.machine()
+    )
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "registration.md").write_text(text)
     print(text)
