@@ -65,10 +65,14 @@ def in_front(operator, address, memory, *arguments, **kwargs):
         memory: a folder on a tmpfs, for the cache.
         arguments: further ones for `nginx-config`.
     """
+    return site_of(operator.call, operator.root / "nginx", address, memory, *arguments, **kwargs)
+
+
+def site_of(tuxmirror, folder, address, memory, *arguments, **kwargs):
+    """The same, where `tuxmirror(*arguments)` runs the command and returns what it prints."""
     port = free_port()
-    folder = operator.root / "nginx"
     folder.mkdir(exist_ok=True)
-    config = operator.call(
+    config = tuxmirror(
         *("nginx-config", "--server-name", "localhost", "--plain-http"),
         *("--listen", f"127.0.0.1:{port}", "--service", "{}:{}".format(*address)),
         *("--cache", str(memory / "cache"), "--access-log", str(folder / "access.log")),

@@ -219,7 +219,7 @@ _TEMPLATE = """\
 #                                                │ no                  │
 #                                                └─ tuxmirror serve ───┘
 #
-# A revoked token opens nothing after 45 seconds: the service remembers it for 20, the cache below
+# A revoked token opens nothing after 35 seconds: the service remembers it for 10, the cache below
 # for 5 and while the service does not answer for 20 more, a lease lasts 10 at most.
 
 upstream tuxmirror {

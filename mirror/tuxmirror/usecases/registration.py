@@ -27,7 +27,7 @@ from ..ports_registry import AuditLog, Registry, RegistryUnit
 # How long a token lives on beside its successor: a running `dnf upgrade` ends in peace.
 OVERLAP = 600
 # A revoked token works for so long at most.
-GRANT_LIFETIME = 20.0
+GRANT_LIFETIME = 10.0
 _GRANTS = 50_000
 _KNOWN_KEYS = 50_000
 

@@ -1,0 +1,53 @@
+"""nginx's configuration as text; what the real nginx makes of it is tested in integration."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tuxmirror.core.errors import ConfigError
+from tuxmirror.core.nginx import Settings, render
+
+SAMPLE = Path(__file__).parents[2] / "packaging" / "nginx" / "tuxmirror.conf"
+LIVE = Path("/etc/letsencrypt/live/repo.example.com")
+DEFAULT = Settings(
+    server_name="repo.example.com",
+    public=Path("/srv/tuxmirror"),
+    service="127.0.0.1:8080",
+    listen="443",
+    certificate=LIVE / "fullchain.pem",
+    certificate_key=LIVE / "privkey.pem",
+)
+
+
+def test_the_packaged_sample_is_what_the_command_prints():
+    assert SAMPLE.read_text() == render(DEFAULT)
+
+
+def test_every_placeholder_is_filled():
+    assert not re.search("@[a-z_]+@", render(replace(DEFAULT, open_trees=("a/b", "a/c/d"))))
+
+
+def test_each_open_tree_has_its_places():
+    text = render(replace(DEFAULT, open_trees=("almalinux/9.6", "tuxcare/9.2/x.y")))
+    assert text.count("almalinux/9\\.6") == 2
+    assert text.count("x\\.y/") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"server_name": "a b"},
+        {"server_name": "-a"},
+        {"public": Path("/srv/it's")},
+        {"public": Path("/srv/$host")},
+        {"leases": Path("/run/x;y")},
+        {"service": "127.0.0.1:1\n}"},
+        {"certificate": Path("/a;b")},
+        {"certificate_key": None},
+    ],
+)
+def test_what_nginx_would_misread_is_refused(change):
+    with pytest.raises(ConfigError):
+        render(replace(DEFAULT, **change))
