@@ -1,0 +1,15 @@
+"""The arguments of `tuxctl status`."""
+
+import argparse
+
+from tuxctl.commands import Adder, Command, add_json
+
+
+def add(adder: Adder) -> None:
+    add_json(adder.add("status", "show registration, release, FIPS mode and repositories", _make))
+
+
+def _make(arguments: argparse.Namespace) -> Command:
+    from tuxctl.status import status
+
+    return lambda context: status(context, arguments.json)
