@@ -150,6 +150,26 @@ class Keyring(Protocol):
         """
 
 
+class Signer(Protocol):
+    """The operator's key, `signing_key` of the configuration."""
+
+    fingerprint: str
+
+    def public_key(self) -> bytes:
+        """Its public half, ASCII-armoured: what clients are to trust. Raises ConfigError."""
+
+    def sign(self, documents: Sequence[bytes]) -> list[bytes]:
+        """An ASCII-armoured detached signature over each, SHA-256, verified before it is given.
+
+        Several at once cost little more than one.
+
+        Raises:
+            ConfigError: no such key, no secret half, expired, revoked, or not to be unlocked.
+            SignatureError: no signature was made, or not one that holds.
+            StorageError.
+        """
+
+
 class Verified(NamedTuple):
     """A package that passed (`error` is None) or did not."""
 

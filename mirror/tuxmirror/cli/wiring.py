@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from pathlib import Path
 
 from .. import __version__
 from ..core.config import Config, Tree
 from ..core.errors import ConfigError
-from ..ports import Reporter
+from ..ports import Reporter, Signer
 from ..usecases.context import Mirror
 
 
@@ -39,6 +40,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         local_source=_local_source,
         trust=trust,
         tool=f"tuxmirror {__version__}",
+        signer=functools.partial(_signer, config) if config.signing_key else None,
     )
 
 
@@ -82,6 +84,13 @@ def _keyring(tree: Tree, scratch: Path):  # type: ignore[no-untyped-def]
     from ..adapters.keyring import GpgKeyring
 
     return contextlib.closing(GpgKeyring(tree.gpgkey, tree.fingerprints, scratch))
+
+
+def _signer(config: Config) -> Signer:
+    from ..adapters.signer import GpgSigner
+
+    assert config.signing_key is not None  # noqa: S101  # asked for only where there is one
+    return GpgSigner(config.signing_key, config.gnupghome, config.passphrase_file)
 
 
 def _verifier(keyring):  # type: ignore[no-untyped-def]

@@ -18,13 +18,17 @@ from ..ports import (
     Pool,
     Publisher,
     Reporter,
+    Signer,
     State,
     Transport,
 )
 
 
 class Mirror(NamedTuple):
-    """The ports, wired. What only a changed upstream needs is made when it is needed."""
+    """The ports, wired. What only a changed upstream needs is made when it is needed.
+
+    `signer` is None where the configuration names no `signing_key`.
+    """
 
     config: Config
     transport: Transport
@@ -40,6 +44,7 @@ class Mirror(NamedTuple):
     local_source: Callable[[Path], LocalSource]
     trust: Callable[[Tree], str]
     tool: str
+    signer: Callable[[], Signer] | None
 
 
 def place(tree: Tree, repository: str) -> str:
