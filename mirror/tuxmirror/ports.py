@@ -11,6 +11,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from .core.advisory import model
+from .core.advisory.model import Scope
 from .core.errors import MirrorError
 from .core.package import Package
 from .core.publication import Publication
@@ -200,7 +202,15 @@ class MetadataReader(Protocol):
         """What primary lists. Raises MetadataError."""
 
     def advisories(self, updateinfo: Path, open_size: int | None) -> list[Advisory]:
-        """What updateinfo lists. Raises MetadataError."""
+        """What updateinfo lists, in short. Raises MetadataError."""
+
+    def errata(
+        self, updateinfo: Path, open_size: int | None, scope: Scope, repository: str
+    ) -> list[model.Advisory]:
+        """What updateinfo lists, whole: for a scope, in one of its repositories.
+
+        Raises MetadataError.
+        """
 
 
 class RepositoryMemory(NamedTuple):

@@ -11,18 +11,21 @@ import lzma
 import re
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
 import createrepo_c
 import zstandard
 
+from ..core.advisory import model
+from ..core.advisory.model import Scope
 from ..core.errors import MetadataError
 from ..core.package import Package
 from ..core.repomd import MAX_OPEN_BYTES
 from ..core.summary import Advisory
 from .files import storage_errors
+from .updateinfo import from_record
 
 _CHUNK = 1 << 20
 # What people publish inflates to ten, seldom twenty times its size; bombs to a thousand times.
@@ -70,11 +73,6 @@ class RpmMetadata:
         return packages
 
     def advisories(self, updateinfo: Path, open_size: int | None) -> list[Advisory]:
-        with self._inflated(updateinfo, b"updates", None, open_size) as plain:
-            try:
-                records = createrepo_c.UpdateInfo(str(plain)).updates
-            except createrepo_c.CreaterepoCError as error:
-                raise _damaged("updateinfo", error, plain) from None
         return [
             Advisory(
                 id=record.id or "",
@@ -82,8 +80,25 @@ class RpmMetadata:
                 cves=tuple(r.id for r in record.references if r.type == "cve"),
                 title=record.title or "",
             )
-            for record in records
+            for record in self._records(updateinfo, open_size)
         ]
+
+    def errata(
+        self, updateinfo: Path, open_size: int | None, scope: Scope, repository: str
+    ) -> list[model.Advisory]:
+        records = self._records(updateinfo, open_size)
+        return [from_record(record, scope, repository) for record in records]
+
+    def _records(
+        self, updateinfo: Path, open_size: int | None
+    ) -> Sequence[createrepo_c.UpdateRecord]:
+        with self._inflated(updateinfo, b"updates", None, open_size) as plain:
+            try:
+                records: Sequence[createrepo_c.UpdateRecord]
+                records = createrepo_c.UpdateInfo(str(plain)).updates
+                return records
+            except createrepo_c.CreaterepoCError as error:
+                raise _damaged("updateinfo", error, plain) from None
 
     @contextlib.contextmanager
     def _inflated(
