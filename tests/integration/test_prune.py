@@ -162,3 +162,51 @@ def test_leftovers_go_after_a_week(synced):
 
 def test_to_keep_less_than_nothing_is_an_error(synced):
     prune(synced, "--keep", "-1", status=2)
+
+
+def test_by_age_the_young_stay_and_the_number_counts_only_when_asked(aged):
+    known = ids(aged)
+    aged.now = time.time() + 91 * DAY
+    assert pruned(aged, "--older-than", "92d", "--dry-run")["snapshots"] == []
+    assert pruned(aged, "--older-than", "90d", "--keep", "3", "--dry-run")["snapshots"] == []
+    assert pruned(aged, "--older-than", "90d")["snapshots"] == known[1:3]
+    assert "--older-than 90" in prune(aged, "--older-than", "90", status=2).error["message"]
+
+
+def test_of_one_channel_only_what_it_showed_goes(aged, tiny_upstream):
+    _, second, third, last = ids(aged)
+    for snapshot in (second, last):
+        run(aged.command("publish", TREE, "--snapshot", snapshot, "--channel", "canary"),
+            aged.environment)  # fmt: skip
+    # Readers of the last three generations keep what they read.
+    for number in range(3):
+        tiny_upstream.add("BaseOS", "x86_64", [RpmSpec(f"more{number}")])
+        tiny_upstream.publish()
+        assert aged.sync().status == 0
+        done = run(aged.command("publish", TREE, "--channel", "canary"), aged.environment)
+        assert done.status == 0, done
+    event = pruned(aged, "--channel", "canary", "--keep", "1", "--dry-run")
+    assert second in event["snapshots"]
+    assert third not in event["snapshots"], "it was never shown there"
+    error = prune(aged, "--channel", "canari", status=2).error
+    assert "canary" in error["way_out"]
+
+
+def test_what_would_empty_a_channel_is_refused(aged):
+    first, second, third, last = ids(aged)
+    with aged.harmless():
+        error = prune(aged, "--snapshot", last, status=5).error
+        assert "would be empty" in error["message"]
+        assert f"tuxmirror publish {TREE}" in error["way_out"]
+        assert "reading" in prune(aged, "--snapshot", first, status=5).error["found"]
+        prune(aged, "--snapshot", "feedfeed", status=2)
+    assert pruned(aged, "--snapshot", second[:9])["snapshots"] == [second]
+    assert ids(aged) == [first, third, last]
+
+
+def test_of_named_trees_alone(aged, keys, tuxcare_rpms):
+    aged.add_local("tuxcare/9.2/esu", keys.tuxcare, tuxcare_rpms / "esu" / "x86_64")
+    assert aged.sync().status == 0
+    assert pruned(aged, "tuxcare/9.2/esu", "--keep", "0", "--dry-run")["snapshots"] == []
+    assert pruned(aged, TREE, "--keep", "0", "--dry-run")["snapshots"]
+    assert "9.2/esu" in prune(aged, "tuxcare/9.2/es", status=2).error["way_out"]

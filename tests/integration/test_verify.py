@@ -178,3 +178,77 @@ def test_a_repair_does_not_run_beside_a_sync(synced):
         fcntl.flock(lock, fcntl.LOCK_EX)
         verify(synced, "--repair", status=7)
         verify(synced)
+
+
+def add(tiny_upstream, name):
+    tiny_upstream.add("BaseOS", "x86_64", [RpmSpec(name)])
+    tiny_upstream.publish()
+
+
+def test_what_one_may_go_back_to_is_looked_at_as_well(synced, tiny_upstream):
+    synced.main["grace"] = "0s"
+    gone = sha256(next((synced.public / "vetted" / OS_DIR).glob("Packages/gamma-*")))
+    tiny_upstream.remove("BaseOS", "x86_64", "gamma-*")
+    tiny_upstream.publish()
+    assert synced.sync().status == 0
+    flip(pooled(synced, gone))
+    done = verify(synced, status=4)
+    assert any("gamma" in event["path"] for event in done.named("damaged"))
+
+
+@pytest.mark.parametrize("how", ["--from", "vault ="])
+def test_what_upstream_gave_up_comes_from_another_root(synced, tiny_upstream, httpd, tmp_path, how):
+    vault = tiny_upstream.copy(tmp_path / "vault")
+    tiny_upstream.package("beta-*").unlink()
+    flip(next((synced.public / "vetted" / OS_DIR).glob("Packages/beta-*")))
+    verify(synced, "--repair", status=4)
+    root = httpd(vault.root).url
+    more = ["--from", f"{root}/9.2"]
+    if how != "--from":
+        synced.main["vault"], more = root, []
+    verify(synced, "--repair", *more)
+    verify(synced)
+
+
+def test_where_to_repair_from_goes_with_repair(synced):
+    assert "--repair" in synced_error(synced, "verify", "--from", "https://v.example.org/9.2")
+    assert "expected an http" in synced_error(synced, "verify", "--repair", "--from", "vault")
+
+
+def synced_error(site, *arguments):
+    site.write_conf()
+    done = run(site.command(*arguments), site.environment)
+    assert done.status == 2, done
+    return done.stderr
+
+
+def test_a_signature_that_no_key_of_today_vouches_for_is_damage(synced, tiny_upstream, keys):
+    synced.add_tree(TREE, keys.stranger, upstream="http://127.0.0.1:1/9.2")
+    done = verify(synced, status=4)
+    [damaged] = [e for e in done.named("damaged") if "repomd.xml.asc" in e["message"]]
+    assert keys.stranger.fingerprint in damaged["expected"]
+    assert "gpgkey" in damaged["way_out"]
+
+
+def test_a_signature_of_what_is_shown_nowhere_is_a_warning(synced, tiny_upstream, keys):
+    synced.main["grace"] = "0s"
+    tiny_upstream.publish(signed_by=keys.almalinux, timestamp=None)
+    add(tiny_upstream, "more")
+    assert synced.sync().status == 0
+    verify(synced)
+    # A key of its own for the newer state: only the older is not vouched for any more.
+    tiny_upstream.publish(signed_by=keys.operator)
+    synced.trees[TREE]["gpgkey"] = f"{keys.almalinux.public} {keys.operator.public}"
+    assert synced.sync().status == 0
+    synced.trees[TREE]["fingerprints"] = keys.operator.fingerprint
+    done = verify(synced)
+    assert any("shown nowhere" in event["message"] for event in done.named("warning"))
+
+
+def test_what_nothing_needs_is_told(synced):
+    stray = "ab" + "0" * 62
+    (synced.store / "pool/ab").mkdir(exist_ok=True)
+    (synced.store / "pool/ab" / stray).write_bytes(b"12345")
+    [strays] = verify(synced).named("strays")
+    assert (strays["files"], strays["bytes"]) == (1, 5)
+    assert "prune" in run(synced.command("verify"), synced.environment).stdout

@@ -126,6 +126,10 @@ class PlainReporter:
         what = f"{tree}: {files} files ({human_bytes(bytes)})"
         return f"{what}, {damaged} damaged" if damaged else f"{what} are as they were verified"
 
+    def _strays(self, files: int, bytes: int, **_: object) -> str:
+        what = f"{files} files of the pool ({human_bytes(bytes)})"
+        return f"{what} are needed by nothing; prune removes them"
+
     def _pruned(
         self,
         snapshots: list[str],

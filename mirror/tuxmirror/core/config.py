@@ -85,6 +85,7 @@ class Config:
     trusted_proxies: tuple[Network, ...] = LOOPBACK
     metrics_allow: tuple[Network, ...] = LOOPBACK
     leases: Path | None = None
+    vault: str | None = None
 
     def tree(self, name: str) -> Tree:
         """Raises ConfigError with the nearest name where there is no such tree."""
@@ -93,11 +94,12 @@ class Config:
         raise ConfigError(
             f"no tree '{name}' in the configuration",
             expected=", ".join(self.trees) or "at least one [tree] section",
-            way_out=_nearest(name, self.trees),
+            way_out=nearest(name, self.trees),
         )
 
 
-def _nearest(name: str, known: Mapping[str, object]) -> str | None:
+def nearest(name: str, known: Mapping[str, object]) -> str | None:
+    """For a way out: the one of `known` that was probably meant."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else None
 
@@ -143,7 +145,8 @@ def _paths(text: str) -> tuple[Path, ...]:
     return tuple(_path(word) for word in _words(text))
 
 
-def _url(text: str) -> str:
+def url(text: str) -> str:
+    """A root, without a slash at the end. Raises ValueError."""
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("expected an http or https URL")
@@ -153,7 +156,7 @@ def _url(text: str) -> str:
 
 
 def _urls(text: str) -> tuple[str, ...]:
-    return tuple(_url(word) for word in _words(text))
+    return tuple(url(word) for word in _words(text))
 
 
 def _mirror_list(text: str) -> str:
@@ -225,7 +228,7 @@ def _text(text: str) -> str:
 _MAIN: Mapping[str, Callable[[str], object]] = {
     "store": _path,
     "public": _path,
-    "upstream": _url,
+    "upstream": url,
     "parallel": _positive,
     "grace": duration,
     "signing_key": _fingerprint,
@@ -237,6 +240,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "trusted_proxies": parse_networks,
     "metrics_allow": parse_networks,
     "leases": _path,
+    "vault": url,
 }
 _TREE: Mapping[str, Callable[[str], object]] = {
     "type": _one_of("rpm-md", "local"),
@@ -314,7 +318,7 @@ def _convert(
     values = {}
     for key, text in items.items():
         if key not in known:
-            raise ConfigError(f"{where}: unknown key '{key}'", way_out=_nearest(key, known))
+            raise ConfigError(f"{where}: unknown key '{key}'", way_out=nearest(key, known))
         if not text:
             continue
         try:
@@ -340,7 +344,7 @@ def _tree(
         raise ConfigError(
             f"{where}: unknown section",
             expected="[main], or a tree such as [almalinux/9.2]",
-            way_out=_nearest(
+            way_out=nearest(
                 section, {name: None for name in ("main", *parser.sections()) if name != section}
             ),
         )

@@ -25,8 +25,9 @@ class Wanted(NamedTuple):
     path: str
 
 
-def in_use(mirror: Mirror, tree: Tree) -> tuple[list[Snapshot], list[MirrorError]]:
-    """What was verified last and what channels show; and what cannot be told any more."""
+def kept(mirror: Mirror, tree: Tree) -> tuple[list[Snapshot], list[MirrorError]]:
+    """What was verified last, what channels show, all that one may go back to; and what cannot be
+    told any more."""
     found: dict[str, Snapshot] = {}
     problems: list[MirrorError] = []
 
@@ -43,6 +44,12 @@ def in_use(mirror: Mirror, tree: Tree) -> tuple[list[Snapshot], list[MirrorError
                 add(publication.snapshot if publication else None)
         except MirrorError as error:
             problems.append(error.located(tree=tree.name))
+    for name in mirror.state.snapshots(tree.name):
+        try:
+            add(name)
+        except MirrorError as error:
+            if error.message not in {problem.message for problem in problems}:
+                problems.append(error.located(tree=tree.name))
     return list(found.values()), problems
 
 

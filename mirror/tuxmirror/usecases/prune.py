@@ -2,7 +2,8 @@
 
 What a channel shows, or still shows for the grace time, stays; so does what was verified last, the
 newest snapshots, and every content that one of these names. All trees share the pool, so nothing
-goes while any of them is being synced. Where it cannot be read what is needed, nothing goes at all.
+goes while any of them is being synced or exported. Where it cannot be read what is needed, nothing
+goes at all.
 """
 
 from __future__ import annotations
@@ -10,29 +11,51 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from ..core import snapshot as snapshots
-from ..core.errors import RefusedError
+from ..core.config import nearest
+from ..core.errors import ConfigError, MirrorError, RefusedError
 from ..core.snapshot import Snapshot
+from . import locks
 from .context import Mirror
-from .publish import lock_name
 
 _WEEK = 7 * 86400
 
 
-def prune(mirror: Mirror, keep: int, dry_run: bool) -> None:
-    """Keeps the newest `keep` snapshots of each tree, whatever shows them.
+class Choice(NamedTuple):
+    """Which of the snapshots that nothing needs go.
+
+    `trees`: of these alone, all where it is empty. `channel`: those alone that it showed once.
+    The newest `keep` stay, and what is younger than `older_than` seconds. `snapshot`: this one and
+    no other, whatever `keep` and `older_than` say.
+    """
+
+    trees: tuple[str, ...] = ()
+    keep: int = 0
+    older_than: int = 0
+    channel: str | None = None
+    snapshot: str | None = None
+
+
+def prune(mirror: Mirror, choice: Choice, dry_run: bool) -> None:
+    """Removes the snapshots of the choice that nothing needs, and what only they name.
 
     Raises:
-        LockedError: a tree is being synced, or published.
+        LockedError: a tree is being synced, published or exported.
+        ConfigError: there is no such tree, channel or snapshot.
+        RefusedError: a channel shows the snapshot; or the record of what is shown is missing.
         VerificationError, StorageError: what is needed cannot be told; nothing was removed.
     """
     with contextlib.ExitStack() as stack:
         trees = _trees(mirror)
+        _check_known(mirror, choice, trees)
         for tree in trees:
-            stack.enter_context(mirror.state.lock(tree))
-            stack.enter_context(mirror.state.lock(lock_name(tree)))
-        doomed = {tree: _doomed(mirror, tree, keep) for tree in trees}
+            for name in locks.whole(tree):
+                stack.enter_context(mirror.state.lock(name))
+        doomed = {tree: _doomed(mirror, tree, choice) for tree in trees}
+        if choice.snapshot and not any(doomed.values()):
+            raise _no_snapshot(choice.snapshot)
         needed = _needed(mirror, trees, doomed)
         files = [(sha, size) for sha, size in mirror.pool.contents() if sha not in needed]
         leftovers = _leftovers(mirror, trees)
@@ -57,19 +80,65 @@ def prune(mirror: Mirror, keep: int, dry_run: bool) -> None:
     )
 
 
+def unneeded(mirror: Mirror) -> tuple[int, int]:
+    """Files of the pool, and their bytes, that nothing names: the next prune removes them.
+
+    Raises:
+        VerificationError, StorageError: it cannot be told.
+    """
+    trees = _trees(mirror)
+    needed = _needed(mirror, trees, {tree: [] for tree in trees})
+    sizes = [size for sha, size in mirror.pool.contents() if sha not in needed]
+    return len(sizes), sum(sizes)
+
+
 def _trees(mirror: Mirror) -> list[str]:
     """Of the configuration and of the store: what left the one may still be shown."""
     known = {*mirror.config.trees, *mirror.state.trees(), *mirror.publisher.trees()}
     return sorted(known)
 
 
-def _doomed(mirror: Mirror, tree: str, keep: int) -> list[str]:
+def _check_known(mirror: Mirror, choice: Choice, trees: list[str]) -> None:
+    for tree in choice.trees:
+        if tree not in trees:
+            known = dict.fromkeys(trees)
+            raise ConfigError(f"no tree '{tree}' here", way_out=nearest(tree, known))
+    channels = dict.fromkeys(mirror.publisher.channels())
+    if choice.channel and choice.channel not in channels:
+        raise ConfigError(
+            f"no channel '{choice.channel}'",
+            expected=", ".join(channels) or "a channel; nothing was published yet",
+            way_out=nearest(choice.channel, channels),
+        )
+
+
+def _doomed(mirror: Mirror, tree: str, choice: Choice) -> list[str]:
+    known = mirror.state.snapshots(tree)
+    shown = _shown(mirror, tree, known)
+    if choice.trees and tree not in choice.trees:
+        return []
+    if choice.snapshot:
+        return _named(mirror, tree, choice.snapshot, known, shown)
+    if choice.channel:
+        known = _once_shown(mirror, tree, choice.channel, known)
+    newest = known[-choice.keep :] if choice.keep else []
+    needed = {*shown, *newest, mirror.state.candidate(tree)}
+    latest = mirror.clock() - choice.older_than
+    return [
+        name
+        for name in known
+        if name not in needed
+        and (not choice.older_than or mirror.state.snapshot(tree, name).created < latest)
+    ]
+
+
+def _shown(mirror: Mirror, tree: str, known: list[str]) -> set[str]:
+    """What publications show, those too that readers of an earlier generation may be in."""
     shown = {publication.snapshot for publication in mirror.publisher.publications(tree)}
     for channel in mirror.publisher.channels():
         publication = mirror.publisher.published(channel, tree)
         if publication is not None:
             shown.add(publication.snapshot)
-    known = mirror.state.snapshots(tree)
     lost = sorted(shown - set(known))
     if lost:
         raise RefusedError(
@@ -77,9 +146,55 @@ def _doomed(mirror: Mirror, tree: str, keep: int) -> list[str]:
             tree=tree,
             way_out="restore it, or publish another snapshot; nothing was removed",
         )
-    newest = known[-keep:] if keep else []
-    needed = {*shown, *newest, mirror.state.candidate(tree)}
-    return [name for name in known if name not in needed]
+    return shown
+
+
+def _once_shown(mirror: Mirror, tree: str, channel: str, known: list[str]) -> list[str]:
+    """Those of `known` that the log says the channel showed."""
+    entries = mirror.journal.entries()
+    ids = {
+        entry.get("snapshot")
+        for entry in entries
+        if entry.get("tree") == tree and entry.get("channel") == channel
+    }
+    return [name for name in known if name in ids]
+
+
+def _named(mirror: Mirror, tree: str, text: str, known: list[str], shown: set[str]) -> list[str]:
+    """The one that is meant; none where it is another tree's."""
+    meant = [name for name in known if name.startswith(text)]
+    if len(meant) > 1:
+        raise ConfigError(
+            f"'{text}' is the beginning of {len(meant)} snapshots",
+            tree=tree,
+            expected=", ".join(meant),
+        )
+    for name in meant:
+        channels = _channels_of(mirror, tree, name)
+        if channels:
+            raise RefusedError(
+                f"{', '.join(channels)} would be empty: it shows snapshot {name}",
+                tree=tree,
+                expected="a snapshot that no channel shows",
+                way_out=f"tuxmirror publish {tree} --snapshot ANOTHER --channel {channels[0]}",
+            )
+        if name in shown or name == mirror.state.candidate(tree):
+            raise RefusedError(
+                f"snapshot {name} is still needed",
+                tree=tree,
+                found="clients may be reading it" if name in shown else "it was verified last",
+                way_out="it may go after the next publishes; nothing was removed",
+            )
+    return meant
+
+
+def _channels_of(mirror: Mirror, tree: str, name: str) -> list[str]:
+    shown = {c: mirror.publisher.published(c, tree) for c in mirror.publisher.channels()}
+    return [channel for channel, what in shown.items() if what and what.snapshot == name]
+
+
+def _no_snapshot(text: str) -> MirrorError:
+    return ConfigError(f"no snapshot '{text}'", way_out="tuxmirror snapshot list")
 
 
 def _needed(mirror: Mirror, trees: Iterable[str], doomed: dict[str, list[str]]) -> set[str]:

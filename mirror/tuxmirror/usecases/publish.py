@@ -11,6 +11,7 @@ from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.errors import MirrorError
 from ..core.snapshot import File, Snapshot
+from . import locks
 from .context import Mirror, place
 
 # Others hold it while they hard-link one publication.
@@ -22,12 +23,7 @@ def showing(mirror: Mirror, tree: Tree) -> AbstractContextManager[None]:
 
     Apart from the tree's own lock, so that a rollback never waits for a sync that fetches.
     """
-    return mirror.state.lock(lock_name(tree.name), _PATIENCE)
-
-
-def lock_name(tree: str) -> str:
-    """Of the lock that `showing` takes; no tree can be called that."""
-    return f"shown:{tree}"
+    return mirror.state.lock(locks.shown(tree.name), _PATIENCE)
 
 
 def files_of(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, File]:

@@ -23,10 +23,16 @@ from .upstream import Upstream
 Thing = TypeVar("Thing")
 
 
-def repair(mirror: Mirror, tree: Tree, lost: Sequence[Wanted], in_use: Sequence[Snapshot]) -> None:
+def repair(
+    mirror: Mirror,
+    tree: Tree,
+    lost: Sequence[Wanted],
+    kept: Sequence[Snapshot],
+    sources: Sequence[str] = (),
+) -> None:
     """What can be had is in the pool afterwards; why the rest cannot is told.
 
-    The caller holds the tree's lock.
+    Asked are the tree's own roots, `sources`, and the vault. The caller holds the tree's lock.
 
     Raises:
         StorageError.
@@ -36,7 +42,7 @@ def repair(mirror: Mirror, tree: Tree, lost: Sequence[Wanted], in_use: Sequence[
     problems: list[MirrorError] = []
     with contextlib.ExitStack() as stack:
         here = _on_disk(mirror, tree, stack) if tree.type == "local" else {}
-        roots = _roots(mirror, tree, lost) if tree.type != "local" else {}
+        roots = _roots(mirror, tree, lost, sources) if tree.type != "local" else {}
         # Metadata first: it says what the packages must be.
         _metadata(mirror, tree, [f for f in lost if _is_metadata(f)], roots, here, problems)
         known = _known(mirror, tree)
@@ -60,7 +66,7 @@ def repair(mirror: Mirror, tree: Tree, lost: Sequence[Wanted], in_use: Sequence[
 
             _one_by_one(jobs, attempt, problems)
     if any(file.path == VERIFIED for file in lost):
-        _write_verified(mirror, tree, in_use)
+        _write_verified(mirror, tree, kept)
     mirror.pool.flush()
     for problem in problems:
         mirror.reporter.event("warning", tree=tree.name, message=str(problem))
@@ -70,9 +76,20 @@ def _is_metadata(file: Wanted) -> bool:
     return file.path not in (FILE_LIST, VERIFIED) and not file.path.endswith(".rpm")
 
 
-def _roots(mirror: Mirror, tree: Tree, lost: Sequence[Wanted]) -> dict[str, list[str]]:
+def _roots(
+    mirror: Mirror, tree: Tree, lost: Sequence[Wanted], sources: Sequence[str]
+) -> dict[str, list[str]]:
+    """By repository, all that may have its files."""
     upstream = Upstream(mirror.transport, tree, {}, mirror.trust(tree), allow_rollback=False)
-    return {name: upstream.roots(name) for name in sorted({file.repository for file in lost})}
+    more = list(sources)
+    if mirror.config.vault:
+        more.append(f"{mirror.config.vault}/{tree.name.partition('/')[2]}")
+    for root in more:
+        mirror.transport.allow(root)
+    return {
+        name: list(dict.fromkeys([*upstream.roots(name), *(f"{r}/{name}/os" for r in more)]))
+        for name in sorted({file.repository for file in lost})
+    }
 
 
 def _on_disk(mirror: Mirror, tree: Tree, stack: contextlib.ExitStack) -> dict[str, Path]:
@@ -156,9 +173,9 @@ def _known(mirror: Mirror, tree: Tree) -> dict[str, Package]:
     return known
 
 
-def _write_verified(mirror: Mirror, tree: Tree, in_use: Sequence[Snapshot]) -> None:
+def _write_verified(mirror: Mirror, tree: Tree, kept: Sequence[Snapshot]) -> None:
     """A snapshot exists only where all of its packages were verified, so it can be said again."""
-    for snapshot in in_use:
+    for snapshot in kept:
         for name, repository in snapshot.repositories.items():
             if mirror.pool.missing([repository.verified]):
                 with contextlib.suppress(VerificationError):

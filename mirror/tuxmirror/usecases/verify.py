@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ..core.config import Tree
 from ..core.errors import DigestError, MirrorError, StorageError, VerificationError, gravest
 from ..ports import Flaw
-from . import inventory
+from . import inventory, prune, signatures
 from .context import Mirror
 from .inventory import Wanted
 from .publish import extras, files_of, showing
@@ -18,41 +18,55 @@ from .repair import repair
 _REPAIR = "tuxmirror verify --repair fetches it again"
 
 
-def verify(mirror: Mirror, trees: Sequence[Tree], mend: bool) -> int:
-    """Each tree on its own; the exit status of the run: 4 where damage remains."""
+def verify(mirror: Mirror, trees: Sequence[Tree], mend: bool, sources: Sequence[str] = ()) -> int:
+    """Each tree on its own; the exit status of the run: 4 where damage remains.
+
+    `sources` are more roots of a tree, such as `https://vault.almalinux.org/9.2`, to mend from.
+    """
     started = mirror.clock()
-    status = gravest([_tree(mirror, tree, mend) for tree in trees])
+    status = gravest([_tree(mirror, tree, mend, sources) for tree in trees])
+    _tell_strays(mirror)
     seconds = round(mirror.clock() - started, 3)
     mirror.reporter.event("done", exit_status=status, seconds=seconds)
     return status
 
 
-def _tree(mirror: Mirror, tree: Tree, mend: bool) -> int:
+def _tell_strays(mirror: Mirror) -> None:
+    """No damage: a run that was cut short left them, or a snapshot that is gone."""
+    # What cannot be read has been told.
+    with contextlib.suppress(MirrorError):
+        files, size = prune.unneeded(mirror)
+        if files:
+            mirror.reporter.event("strays", files=files, bytes=size)
+
+
+def _tree(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> int:
     try:
         with contextlib.ExitStack() as stack:
             if mend:
                 stack.enter_context(mirror.state.lock(tree.name))
-            damage = _check(mirror, tree, mend)
+            damage = _check(mirror, tree, mend, sources)
     except MirrorError as error:
         mirror.reporter.event("error", **error.located(tree=tree.name).as_dict())
         return error.exit_status
     return VerificationError.exit_status if damage else 0
 
 
-def _check(mirror: Mirror, tree: Tree, mend: bool) -> int:
+def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> int:
     """The number of things that are damaged, and stay so."""
-    snapshots, problems = inventory.in_use(mirror, tree)
+    snapshots, problems = inventory.kept(mirror, tree)
     contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
     damaged = _damaged(mirror, tree, contents)
     if damaged and mend:
-        repair(mirror, tree, [contents[sha] for sha in damaged], snapshots)
+        repair(mirror, tree, [contents[sha] for sha in damaged], snapshots, sources)
         damaged = _settle(mirror, tree, contents, damaged)
     elif damaged:
         # A publish or prune meanwhile may have given up what was being read.
-        current, _ = inventory.in_use(mirror, tree)
+        current, _ = inventory.kept(mirror, tree)
         needed = {*inventory.retained(mirror, tree), *inventory.wanted(mirror, current)}
         damaged = {sha: error for sha, error in damaged.items() if sha in needed}
     problems += damaged.values()
+    problems += signatures.check(mirror, tree, snapshots, locked=mend)
     for channel in mirror.publisher.channels():
         problems += _published(mirror, tree, channel, mend)
     for problem in problems:

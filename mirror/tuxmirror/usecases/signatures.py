@@ -1,0 +1,93 @@
+"""Whether the metadata of kept snapshots still is what the tree's keys of today vouch for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+from ..core import snapshot as snapshots
+from ..core.config import Tree
+from ..core.errors import DigestError, LockedError, MirrorError, SignatureError
+from ..core.snapshot import Repository, Snapshot
+from ..ports import Keyring
+from .context import Mirror
+
+REPOMD = "repodata/repomd.xml"
+SIGNATURE = f"{REPOMD}.asc"
+# A sync holds the lock that long at most, where nothing changed.
+_PATIENCE = 10.0
+
+
+def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], locked: bool) -> list[MirrorError]:
+    """What does not verify any more, each repomd.xml once.
+
+    Of a snapshot that no channel shows it is a warning alone: keys come and go, and it is not
+    published again without a word. `locked`: the caller holds the tree's lock.
+    """
+    shown = _shown(mirror, tree)
+    problems: list[MirrorError] = []
+    seen: set[str] = set()
+    with contextlib.ExitStack() as stack:
+        if not locked:
+            try:
+                stack.enter_context(mirror.state.lock(tree.name, _PATIENCE))
+            except LockedError:
+                message = f"{tree.name}: signatures were not checked: another run is at work"
+                mirror.reporter.event("warning", tree=tree.name, message=message)
+                return []
+        keyring = stack.enter_context(mirror.keyring(tree))
+        # Those that are shown come first: what they have in common with others is damage.
+        for snapshot in sorted(kept, key=lambda snapshot: snapshot.id not in shown):
+            for name, repository in snapshot.repositories.items():
+                if repository.files in seen:
+                    continue
+                seen.add(repository.files)
+                for error in _check(mirror, tree, name, repository, keyring):
+                    error.located(tree=tree.name, repository=name)
+                    if snapshot.id in shown:
+                        problems.append(error)
+                    else:
+                        message = f"snapshot {snapshot.id}, shown nowhere: {error}"
+                        mirror.reporter.event("warning", tree=tree.name, message=message)
+    return problems
+
+
+def _shown(mirror: Mirror, tree: Tree) -> set[str]:
+    found = set()
+    for channel in mirror.publisher.channels():
+        with contextlib.suppress(MirrorError):
+            publication = mirror.publisher.published(channel, tree.name)
+            if publication is not None:
+                found.add(publication.snapshot)
+    return found
+
+
+def _check(
+    mirror: Mirror, tree: Tree, name: str, repository: Repository, keyring: Keyring
+) -> Iterator[MirrorError]:
+    """Bytes that are damaged have been told of already."""
+    try:
+        files = snapshots.decode_files(mirror.pool.read(repository.files))
+        digests = {file.path: file.sha256 for file in files}
+        repomd = mirror.pool.read(digests[REPOMD])
+        signature = mirror.pool.read(digests[SIGNATURE]) if SIGNATURE in digests else None
+    except (KeyError, MirrorError):
+        return
+    if repository.signed_by == "pinned" and tree.metadata_signature == "pinned":
+        expected = tree.repomd_sha256.get(name)
+        if expected not in (None, digests[REPOMD]):
+            yield DigestError(
+                "repomd.xml is not the pinned one",
+                expected=f"sha256 {expected}",
+                found=f"sha256 {digests[REPOMD]}",
+                path=REPOMD,
+                way_out=f"tuxmirror sync {tree.name}",
+            )
+    elif tree.type != "local" and repository.signed_by != "pinned":
+        try:
+            keyring.verify_detached(repomd, signature or b"")
+        except SignatureError as error:
+            error.way_out = (
+                f"tuxmirror sync {tree.name} verifies upstream afresh; or add the key to gpgkey"
+            )
+            yield error
