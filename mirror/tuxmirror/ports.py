@@ -379,6 +379,19 @@ class Journal(Protocol):
         """Oldest first. Raises VerificationError where it was altered."""
 
 
+class OvalScanner(Protocol):
+    """OpenSCAP."""
+
+    def analyse(self, definitions: bytes, characteristics: bytes, html: bool = False) -> bytes:
+        """The OVAL results of a host that is described by its system characteristics, or
+        OpenSCAP's own report of them.
+
+        Raises:
+            ConfigError: there is no OpenSCAP here.
+            VerificationError: it could not judge them; quotes what it said.
+        """
+
+
 class Reporter(Protocol):
     """Where events go: a terminal, JSON lines, or nowhere."""
 
