@@ -8,6 +8,9 @@
     locks/<tree>, locks/publish        flock(2); gone with the process that holds them
     trees/<tree>.json                  candidate and what was accepted from upstream
     trees/<tree>.held                  by channel: snapshots that sync does not publish there
+
+Snapshots and `state/trees` are documents, which a bucket can keep as well (see `s3_store`); locks
+are another matter there, and what is incoming or scratch stays on the machine.
 """
 
 from __future__ import annotations
@@ -16,32 +19,41 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from ..core.errors import LockedError, MirrorError, RefusedError, VerificationError
+from ..core.errors import (
+    LockedError,
+    MirrorError,
+    RefusedError,
+    StorageError,
+    VerificationError,
+)
 from ..core.snapshot import Snapshot, decode, encode
 from ..ports import LastRun, RepositoryMemory, UpstreamTime, Validators
-from .files import fsync_directory, storage_errors, write_atomically
+from .documents import Documents, FileDocuments
+from .files import storage_errors, write_atomically
+
+_TREES = "state/trees/"
 
 
-class FileState:
-    """See `ports.State`."""
+class FileLocks:
+    """Locks below a folder, for the processes of one machine."""
 
-    def __init__(self, store: Path) -> None:
-        self._store = store
-        self._state = store / "state"
-        with storage_errors(store):
-            store.mkdir(parents=True, exist_ok=True)
-            self._state.mkdir(mode=0o700, exist_ok=True)
-            (self._state / "locks").mkdir(exist_ok=True)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with storage_errors(folder):
+            folder.mkdir(exist_ok=True)
 
     @contextlib.contextmanager
     def lock(self, name: str, wait: float = 0.0) -> Iterator[None]:
-        path = self._state / "locks" / name.replace("/", "%")
+        """See `ports.State`."""
+        path = self._folder / name.replace("/", "%")
         with storage_errors(path):
             # Never inherited: a child that outlives us must not keep it.
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -60,19 +72,36 @@ class FileState:
         finally:
             os.close(descriptor)
 
-    def _tree_file(self, tree: str) -> Path:
-        return self._state / "trees" / (tree.replace("/", "%") + ".json")
+
+class FileState:
+    """See `ports.State`.
+
+    Args:
+        store: the folder.
+        documents: what keeps the documents, if it is not that folder.
+    """
+
+    def __init__(self, store: Path, documents: Documents | None = None) -> None:
+        self._store = store
+        self._documents = documents or FileDocuments(store)
+        state = store / "state"
+        with storage_errors(store):
+            store.mkdir(parents=True, exist_ok=True)
+            state.mkdir(mode=0o700, exist_ok=True)
+        self._locks = FileLocks(state / "locks")
+
+    def lock(self, name: str, wait: float = 0.0) -> AbstractContextManager[None]:
+        return self._locks.lock(name, wait)
 
     def _read_tree(self, tree: str) -> dict[str, Any]:
-        path = self._tree_file(tree)
+        name = _tree_document(tree, "json")
         try:
-            document = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError) as error:
-            raise _unreadable(path, error) from None
+            data = self._documents.read(name)
+            document = {} if data is None else json.loads(data)
+        except (StorageError, ValueError) as error:
+            raise self._unreadable(name, error) from None
         if not isinstance(document, dict):
-            raise _unreadable(path, "not an object")
+            raise self._unreadable(name, "not an object")
         return document
 
     def memory(self, tree: str) -> dict[str, RepositoryMemory]:
@@ -85,73 +114,58 @@ class FileState:
                 for name, fields in stored.items()
             }
         except (AttributeError, KeyError, TypeError) as error:
-            raise _unreadable(self._tree_file(tree), error) from None
+            raise self._unreadable(_tree_document(tree, "json"), error) from None
 
     def candidate(self, tree: str) -> str | None:
         value = self._read_tree(tree).get("candidate")
         return str(value) if value else None
 
     def accept(self, tree: str, candidate: str, memory: dict[str, RepositoryMemory]) -> None:
-        path = self._tree_file(tree)
-        with storage_errors(path):
-            path.parent.mkdir(exist_ok=True)
         upstream = {name: fields._asdict() for name, fields in memory.items()}
-        document = {"candidate": candidate, "upstream": upstream}
-        write_atomically(path, json.dumps(document, indent=1).encode(), 0o600)
+        self._write_json(
+            _tree_document(tree, "json"), {"candidate": candidate, "upstream": upstream}
+        )
 
     def upstream_time(self, tree: str) -> UpstreamTime | None:
         try:
-            value, looked = self._time_file(tree).read_text().split()
+            data = self._documents.read(_tree_document(tree, "time"))
+            value, looked = (data or b"").split()
             return UpstreamTime(int(value), int(looked))
-        except (OSError, ValueError):
+        except (StorageError, ValueError):
             return None
 
     def set_upstream_time(self, tree: str, value: int, looked: int) -> UpstreamTime:
-        path = self._time_file(tree)
-        with storage_errors(path):
-            path.parent.mkdir(exist_ok=True)
-        write_atomically(path, f"{value} {looked}\n".encode(), 0o600)
+        data = f"{value} {looked}\n".encode()
+        self._documents.write(_tree_document(tree, "time"), data, private=True)
         return UpstreamTime(value, looked)
 
-    def _time_file(self, tree: str) -> Path:
-        return self._state / "trees" / (tree.replace("/", "%") + ".time")
-
-    def _snapshot_file(self, tree: str, snapshot_id: str) -> Path:
-        return self._store / "snapshots" / tree / f"{snapshot_id}.json"
-
     def save_snapshot(self, snapshot: Snapshot) -> None:
-        path = self._snapshot_file(snapshot.tree, snapshot.id)
-        if path.exists():
-            return
-        with storage_errors(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, encode(snapshot))
+        name = _snapshot_document(snapshot.tree, snapshot.id)
+        if self._documents.read(name) is None:
+            self._documents.write(name, encode(snapshot))
 
     def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
-        path = self._snapshot_file(tree, snapshot_id)
-        try:
-            return decode(path.read_bytes(), str(path))
-        except FileNotFoundError:
+        name = _snapshot_document(tree, snapshot_id)
+        data = self._documents.read(name)
+        if data is None:
             raise RefusedError(
                 f"there is no snapshot {snapshot_id}",
                 tree=tree,
                 expected=", ".join(self.snapshots(tree)) or "none was made yet",
-            ) from None
+            )
+        return decode(data, self._documents.place(name))
 
     def snapshots(self, tree: str) -> list[str]:
-        folder = self._store / "snapshots" / tree
-        files = sorted(folder.glob("[0-9a-f]*.json"), key=lambda path: path.stat().st_mtime_ns)
-        return [file.stem for file in files]
+        start = f"snapshots/{tree}/"
+        found = (name[len(start) :] for name in self._documents.names(start))
+        return [match[1] for name in found if (match := _SNAPSHOT.fullmatch(name))]
 
     def trees(self) -> list[str]:
-        folder = self._store / "snapshots"
-        return sorted({str(path.parent.relative_to(folder)) for path in folder.rglob("*.json")})
+        names = self._documents.names("snapshots/")
+        return sorted({name.rpartition("/")[0][len("snapshots/") :] for name in names})
 
     def remove_snapshot(self, tree: str, snapshot_id: str) -> None:
-        path = self._snapshot_file(tree, snapshot_id)
-        with storage_errors(path):
-            path.unlink(missing_ok=True)
-            fsync_directory(path.parent)
+        self._documents.remove(_snapshot_document(tree, snapshot_id))
 
     def leftovers(self, tree: str, before: float) -> list[Path]:
         folder = self._store / "incoming" / tree
@@ -192,56 +206,56 @@ class FileState:
                 found.append({**json.loads(record.read_bytes()), "file": file})
         return found
 
-    def _held_file(self, tree: str) -> Path:
-        return self._state / "trees" / (tree.replace("/", "%") + ".held")
-
     def held(self, tree: str) -> dict[str, frozenset[str]]:
-        path = self._held_file(tree)
+        name = _tree_document(tree, "held")
         try:
-            document = json.loads(path.read_bytes())
+            data = self._documents.read(name)
+            document = {} if data is None else json.loads(data)
             return {channel: frozenset(names) for channel, names in document.items()}
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+        except (StorageError, ValueError, TypeError, AttributeError) as error:
             raise VerificationError(
                 f"unreadable: {error}",
-                path=str(path),
+                path=self._documents.place(name),
                 way_out="restore it, or remove it: sync then publishes what was rolled back from",
             ) from None
 
     def set_held(self, tree: str, channel: str, snapshots: Collection[str]) -> None:
         held = {name: sorted(names) for name, names in self.held(tree).items()}
         held[channel] = sorted(snapshots)
-        path = self._held_file(tree)
-        with storage_errors(path):
-            path.parent.mkdir(exist_ok=True)
-        write_atomically(path, json.dumps(held, indent=1).encode(), 0o600)
+        self._write_json(_tree_document(tree, "held"), held)
 
     def record_run(self, tree: str, run: LastRun) -> None:
-        path = self._run_file(tree)
-        fresh = path.with_name(f".{path.name}")
-        # No fsync: every run writes it, and a lost one is only news of yesterday.
-        with storage_errors(path):
-            path.parent.mkdir(exist_ok=True)
-            fresh.write_text(json.dumps(run))
-            fresh.rename(path)
+        # Not lasting: every run writes it, and a lost one is only news of yesterday.
+        data = json.dumps(run).encode()
+        self._documents.write(_tree_document(tree, "run"), data, lasting=False)
 
     def last_run(self, tree: str) -> LastRun | None:
         try:
-            return LastRun(*json.loads(self._run_file(tree).read_bytes()))
-        except (OSError, ValueError, TypeError):
+            return LastRun(*json.loads(self._documents.read(_tree_document(tree, "run")) or b""))
+        except (StorageError, ValueError, TypeError):
             return None
 
-    def _run_file(self, tree: str) -> Path:
-        return self._state / "trees" / (tree.replace("/", "%") + ".run")
+    def _write_json(self, name: str, document: object) -> None:
+        self._documents.write(name, json.dumps(document, indent=1).encode(), private=True)
+
+    def _unreadable(self, name: str, reason: object) -> VerificationError:
+        return VerificationError(
+            f"unreadable: {reason}",
+            path=self._documents.place(name),
+            way_out="restore it, or remove it to accept upstream afresh (rollback is not noticed"
+            " then)",
+        )
 
 
-def _unreadable(path: Path, reason: object) -> VerificationError:
-    return VerificationError(
-        f"unreadable: {reason}",
-        path=str(path),
-        way_out="restore it, or remove it to accept upstream afresh (rollback is not noticed then)",
-    )
+_SNAPSHOT = re.compile(r"([0-9a-f]+)\.json")
+
+
+def _tree_document(tree: str, kind: str) -> str:
+    return f"{_TREES}{tree.replace('/', '%')}.{kind}"
+
+
+def _snapshot_document(tree: str, snapshot_id: str) -> str:
+    return f"snapshots/{tree}/{snapshot_id}.json"
 
 
 def _acquired(descriptor: int, wait: float) -> bool:
