@@ -208,7 +208,7 @@ def impatient(monkeypatch):
 
 
 def test_no_network_is_exit_three(tuxctl, client_root, monkeypatch):
-    monkeypatch.setattr("tuxctl.service._TRIES", 1)
+    monkeypatch.setattr("tuxctl.transport._TRIES", 1)
     before = client_root.snapshot()
     done = tuxctl("-l", LICENCE, "--server", f"http://127.0.0.1:{unused_port()}")
     refused(client_root, before, done, 3, "cannot be reached: Connection refused", "proxy")
@@ -233,7 +233,7 @@ def test_no_network_is_exit_three(tuxctl, client_root, monkeypatch):
 def test_answers_of_no_use_are_exit_three(
     register, registration, client_root, monkeypatch, call, answer, words
 ):
-    monkeypatch.setattr("tuxctl.service._TRIES", 1)
+    monkeypatch.setattr("tuxctl.transport._TRIES", 1)
     registration.answer(call, **answer)
     before = client_root.snapshot()
     refused(client_root, before, register(), 3, words)

@@ -65,7 +65,7 @@ def test_a_host_that_is_not_registered_says_so(tuxctl, client_root):
 def test_without_network_nothing_is_undone_unless_asked(
     register, tuxctl, client_root, registration, monkeypatch
 ):
-    monkeypatch.setattr("tuxctl.service._TRIES", 1)
+    monkeypatch.setattr("tuxctl.transport._TRIES", 1)
     before = client_root.snapshot()
     register()
     registered = client_root.snapshot()

@@ -5,7 +5,9 @@ import requests
 
 from tests.integration.conftest import LICENCE
 from tuxcare.errors import NetworkError, RefusedError
+from tuxctl.network import Network
 from tuxctl.service import Host, KeyInfo, RegistrationService, is_open_http
+from tuxctl.transport import Transport
 
 HOST = Host("web1", "a" * 32, "9.2", "x86_64")
 TOKEN = "t" * 40
@@ -18,7 +20,7 @@ def waits():
 
 @pytest.fixture
 def service(registration, waits):
-    return RegistrationService(registration.url, sleep=waits.append)
+    return RegistrationService(registration.url, Transport(sleep=waits.append))
 
 
 def test_a_key_is_described(service):
@@ -66,22 +68,22 @@ class Cut(requests.adapters.BaseAdapter):
         self._real.close()
 
 
-def session(adapter):
-    made = requests.Session()
-    made.mount("http://", adapter)
-    return made
+def patient(adapter, network=None):
+    session = Network.session()
+    session.mount("http://", adapter)
+    return Transport(network, session, lambda _: None)
 
 
 def test_a_lost_answer_is_asked_for_again_where_that_takes_no_second_seat(registration):
     adapter = Cut(1)
-    service = RegistrationService(registration.url, session(adapter), lambda _: None)
+    service = RegistrationService(registration.url, patient(adapter))
     assert service.register(LICENCE, HOST).token
     assert adapter.sent == 2
 
 
 def test_without_machine_id_a_lost_answer_is_not_asked_for_again(registration):
     adapter = Cut(1)
-    service = RegistrationService(registration.url, session(adapter), lambda _: None)
+    service = RegistrationService(registration.url, patient(adapter))
     with pytest.raises(NetworkError, match="cannot be reached: cut"):
         service.register(LICENCE, HOST._replace(machine_id=None))
     assert adapter.sent == 1
@@ -90,10 +92,13 @@ def test_without_machine_id_a_lost_answer_is_not_asked_for_again(registration):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (requests.exceptions.SSLError("self-signed certificate"), "TLS failed: self-signed"),
+        (requests.exceptions.SSLError("self-signed certificate"), r"TLS failed .*: self-signed"),
         (requests.exceptions.ReadTimeout("x"), "no answer in time"),
         (requests.exceptions.ConnectTimeout("x"), "no answer in time"),
-        (requests.exceptions.ProxyError("x"), "the proxy proxy.example:3128 did not pass"),
+        (
+            requests.exceptions.ProxyError("x"),
+            r"the proxy proxy.example:3128 \(from http_proxy\) did not pass",
+        ),
     ],
 )
 def test_the_networks_troubles_are_told_apart(registration, monkeypatch, error, message):
@@ -104,7 +109,7 @@ def test_the_networks_troubles_are_told_apart(registration, monkeypatch, error, 
         def send(self, request, **options):
             raise error
 
-    service = RegistrationService("http://service.example", session(Broken(0)), lambda _: None)
+    service = RegistrationService("http://service.example", patient(Broken(0)))
     with pytest.raises(NetworkError, match=message) as caught:
         service.check_key(LICENCE)
     assert "secret" not in caught.value.message

@@ -23,6 +23,7 @@ TOKEN = "etc/tuxcare/token"
 FIPS_CONF = "etc/tuxcare/fips.conf"
 BASEOS = "etc/yum.repos.d/almalinux-baseos.repo"
 OWN = "etc/yum.repos.d/tuxcare.repo"
+DNF_CONF = "etc/dnf/dnf.conf"
 RELEASEVER = "etc/dnf/vars/tuxcare_releasever"
 
 # AlmaLinux ships a file a repository on 9 and several sections a file on 8.

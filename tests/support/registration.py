@@ -123,7 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200 if known else 404, b"", {})
 
     def _send(self, status, body, headers):
-        self.send_response(status)
+        self.send_response_only(status)
+        if "Date" not in headers:
+            self.send_header("Date", self.date_time_string())
         for name, value in headers.items():
             self.send_header(name, value)
         if "Content-Length" not in headers:

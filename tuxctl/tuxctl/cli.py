@@ -13,12 +13,14 @@ from tuxctl.commands import (
     Adder,
     Command,
     Parser,
+    add_network,
     add_root,
     fips,
     register,
     releasever,
     status,
     unregister,
+    use_network,
     validate,
 )
 from tuxctl.console import Console
@@ -57,7 +59,9 @@ def main(argv: Optional[List[str]] = None, system_at: Callable[[str], System] = 
     with _ending_by_exception(signal.SIGTERM, signal.SIGHUP):
         try:
             command = _command(arguments)
-            command(Context(system_at(arguments.root), console))
+            context = Context(system_at(arguments.root), console)
+            use_network(context, arguments)
+            command(context)
         except TuxcareError as error:
             console.error(error)
             return error.exit_status
@@ -94,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_root(parser, "/")
+    add_network(parser)
     register.add_options(parser)
     parser.add_argument(
         "-v", "--validate", action="store_true", help="say whether this host is registered"

@@ -2,17 +2,16 @@
 
 from typing import Optional
 
-import requests
-
-_TIMEOUT = (10.0, 20.0)
+from tuxcare.errors import NetworkError
+from tuxctl.transport import Transport
 
 
 class ContentServer:
     """The server that packages come from."""
 
-    def __init__(self, url: str, session: Optional[requests.Session] = None) -> None:
+    def __init__(self, url: str, transport: Optional[Transport] = None) -> None:
         self.url = url
-        self._session = session or requests.Session()
+        self._transport = transport or Transport()
 
     def offers_base(self, release: str, arch: str) -> bool:
         """Whether it has the tuxcare-base repository, which needs no token."""
@@ -26,10 +25,20 @@ class ContentServer:
         """
         return self._status("tuxcare/{}/{}/fips/{}".format(release, token, arch)) == 404
 
-    def _status(self, repository: str) -> Optional[int]:
-        url = "{}/{}/repodata/repomd.xml".format(self.url, repository)
+    def trouble(self) -> Optional[str]:
+        """Why it cannot be reached; None if it answers, whatever it says."""
         try:
-            with self._session.get(url, timeout=_TIMEOUT, stream=True) as response:
-                return response.status_code
-        except requests.exceptions.RequestException:
+            self._transport.head_of(self.url, "/tuxcare/")
+        except NetworkError as error:
+            return error.message
+        return None
+
+    def _status(self, repository: str) -> Optional[int]:
+        try:
+            return self.status("/{}/repodata/repomd.xml".format(repository))
+        except NetworkError:
             return None
+
+    def status(self, path: str, token: Optional[str] = None) -> int:
+        """The HTTP status of a path. Raises NetworkError, which does not name the path."""
+        return self._transport.head_of(self.url, path, token).status

@@ -2,7 +2,7 @@
 
 import contextlib
 import datetime
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Iterator, Optional
 
 from tuxcare.errors import UsageError
 from tuxcare.host import HostPaths, TuxcareConf, read_tuxcare_conf
@@ -13,6 +13,7 @@ from tuxctl.system import System
 
 if TYPE_CHECKING:
     from tuxctl.content import ContentServer
+    from tuxctl.network import Network, Options
     from tuxctl.service import RegistrationService
 
 
@@ -25,21 +26,45 @@ class Context:
         self.console = console
         self.rpm_keys = rpmkeys.RpmKeys(system)
         self.journal = Journal(self.paths, system, {rpmkeys.ACTION: self.rpm_keys.undo})
+        self._network: Optional["Network"] = None
 
     def conf(self) -> TuxcareConf:
         """Raises ConfigError."""
         return read_tuxcare_conf(self.paths)
 
-    def service(self, url: str) -> "RegistrationService":
-        # requests takes longer to load than most commands take to run.
+    # requests takes longer to load than most commands take to run.
+
+    def set_network(self, options: "Options") -> None:
+        """What the command line says of proxy, certificates and patience. Raises UsageError."""
+        from tuxctl.network import Network, read_dnf_main
+
+        self._network = Network(options, read_dnf_main(self.paths))
+
+    @property
+    def network(self) -> "Network":
+        """Raises UsageError, ConfigError where its settings are wrong."""
+        from tuxctl.network import Options
+
+        if self._network is None:
+            self.set_network(Options())
+        assert self._network is not None  # noqa: S101
+        return self._network
+
+    def service(self, url: str, patience: Optional[float] = None) -> "RegistrationService":
+        """A registration service. `patience`: so many seconds, one attempt."""
         from tuxctl.service import RegistrationService
+        from tuxctl.transport import Transport
 
-        return RegistrationService(url)
+        if patience is None:
+            return RegistrationService(url, Transport(self.network))
+        return RegistrationService(url, Transport(self.network.impatient(patience), tries=1))
 
-    def content(self, url: str) -> "ContentServer":
+    def content(self, url: str, patience: Optional[float] = None) -> "ContentServer":
         from tuxctl.content import ContentServer
+        from tuxctl.transport import Transport
 
-        return ContentServer(url)
+        network = self.network if patience is None else self.network.impatient(patience)
+        return ContentServer(url, Transport(network))
 
     def now(self) -> datetime.datetime:
         return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)

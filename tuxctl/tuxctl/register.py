@@ -11,7 +11,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from tuxcare.errors import AlreadyRegistered, ConfigError, RefusedError, TuxcareError, UsageError
 from tuxcare.host import HostPaths, TuxcareConf, read_registration, read_token
-from tuxctl import fips, identity, preflight, reasons, repos
+from tuxctl import clock, fips, identity, preflight, reasons, repos
 from tuxctl.context import Context
 from tuxctl.fips import Fips
 from tuxctl.journal import Run
@@ -31,6 +31,9 @@ STEPS = (
     "Import the TuxCare GPG key",
 )
 SUCCESS = "TuxCare installed successfully"
+
+# Seconds for finding out whether the content server answers at all.
+_PATIENCE = 10.0
 
 
 class Order(NamedTuple):
@@ -123,7 +126,9 @@ class _Registering:
                     self._server
                 )
             )
-        self._info = self._context.service(self._server).check_key(key.text)
+        service = self._context.service(self._server)
+        self._info = service.check_key(key.text)
+        clock.check(self._context, self._server, service.date)
         if self._info is None:
             return "the service tells when registering"
         if not covers(self._info.releases or (), self._facts.followed):
@@ -208,10 +213,11 @@ class _Registering:
 
     def _enable_own(self, run: Run) -> str:
         context, url = self._context, self._content_url()
-        content = context.content(url)
         products = self._products()
         enabled = {
-            repos.BASE: content.offers_base(self._facts.followed, self._facts.arch),
+            repos.BASE: self._reaches(url) and context.content(url).offers_base(
+                self._facts.followed, self._facts.arch
+            ),
             # Patches of the validated modules come through it as well.
             repos.ESU: bool({ESU, FIPS} & set(products)),
         }
@@ -224,6 +230,15 @@ class _Registering:
         names = [name for name, on in sorted(enabled.items()) if on]
         mode = "; FIPS mode {}".format(self._fips.choice.mode) if self._fips else ""
         return (", ".join(names) or "not part of this licence") + mode
+
+    def _reaches(self, url: str) -> bool:
+        """Whether packages will be found there; told where not."""
+        trouble = self._context.content(url, _PATIENCE).trouble()
+        if trouble:
+            self._context.console.note(
+                "{}; until it can be reached dnf finds no packages there".format(trouble)
+            )
+        return trouble is None
 
     def _switch(self, run: Run) -> str:
         hide = self._fips.pinned if self._fips and self._conf.compat_vars else []

@@ -6,7 +6,8 @@ from tuxctl.commands import Adder, Command
 
 
 def add(adder: Adder) -> None:
-    parser = adder.add("releasever", "show or choose the minor release to follow", _make)
+    text = "show or choose the minor release to follow"
+    parser = adder.add("releasever", text, _make, network=True)
     parser.add_argument("release", nargs="?", metavar="NEW", help="such as 9.4")
 
 

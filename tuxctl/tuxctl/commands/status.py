@@ -6,7 +6,8 @@ from tuxctl.commands import Adder, Command, add_json
 
 
 def add(adder: Adder) -> None:
-    add_json(adder.add("status", "show registration, release, FIPS mode and repositories", _make))
+    text = "show registration, release, FIPS mode and repositories"
+    add_json(adder.add("status", text, _make, network=True))
 
 
 def _make(arguments: argparse.Namespace) -> Command:

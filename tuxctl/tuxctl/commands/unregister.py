@@ -6,7 +6,7 @@ from tuxctl.commands import Adder, Command
 
 
 def add(adder: Adder) -> None:
-    parser = adder.add("unregister", "de-register, and put every file back", _make)
+    parser = adder.add("unregister", "de-register, and put every file back", _make, network=True)
     parser.add_argument("--local", action="store_true", help="do not tell the registration service")
     parser.add_argument(
         "--keep-key",
