@@ -20,7 +20,9 @@ from .errors import ConfigError
 from .names import check_name
 
 DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
-_TREE_FILES = ("TIME", "SNAPSHOT.json")
+# The operator's own key, beside those of a tree whose metadata he signed.
+OPERATORS_KEY = "RPM-GPG-KEY-tuxmirror"
+_TREE_FILES = ("TIME", "SNAPSHOT.json", OPERATORS_KEY)
 CHANNELS = ("candidate", "vetted")
 
 # Where an upstream wants its token in the path; see `Tree.token_file`.

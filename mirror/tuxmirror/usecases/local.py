@@ -1,4 +1,8 @@
-"""A directory of our own built and signed packages as the source of a tree."""
+"""A directory of our own built and signed packages as the source of a tree.
+
+Their metadata is made here, so the operator's key signs it, where there is one: clients may say
+`repo_gpgcheck=1`, and mirrors of this mirror verify it as they do AlmaLinux's.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..core import repomd
+from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.snapshot import Snapshot
 from ..ports import Keyring, RepositoryMemory, Validators
@@ -15,9 +20,11 @@ from . import metadata
 from .context import Mirror
 from .metadata import Content
 from .source import Change
-from .upstream import Fresh
+from .upstream import SIGNATURE, Fresh
 
 _STAGING = "staging"
+# Instead of a fingerprint, where the configuration names no `signing_key`.
+LOCAL = "local"
 
 
 class LocalDirectory:
@@ -41,7 +48,7 @@ class LocalDirectory:
             made = self._source.stage(arch, self._staging)
             index = repomd.parse(made.repomd)
             seen = Validators(etag=self._fingerprint)
-            fresh[arch] = Fresh([], index, made.repomd, None, "local", seen)
+            fresh[arch] = Fresh([], index, made.repomd, None, LOCAL, seen)
             places = {file.sha256: made.root / file.location for file in index.files}
             contents[arch] = metadata.read(self._mirror, self._staging, index, places)
             packages.update({p.sha256: made.root / p.location for p in contents[arch].packages})
@@ -49,17 +56,51 @@ class LocalDirectory:
 
     def _remembered(self) -> bool:
         memory = self._mirror.state.memory(self._tree.name)
-        trust = self._mirror.trust(self._tree)
+        trust = self._trust()
         return set(memory) == set(self._tree.arches) and all(
             fields.validators.etag == self._fingerprint and fields.trust == trust
             for fields in memory.values()
         )
 
+    def _trust(self) -> str:
+        """Another signing key, and the metadata is made and signed afresh."""
+        trust = self._mirror.trust(self._tree)
+        return ":".join(filter(None, (trust, self._mirror.config.signing_key)))
+
+    def sealed(self, change: Change, current: Snapshot | None) -> Change:
+        if self._mirror.signer is None:
+            return change
+        signer = self._mirror.signer()
+        fresh = dict(change.fresh)
+        unsigned = []
+        for arch, state in change.fresh.items():
+            signature = self._known_signature(arch, state, current, signer.fingerprint)
+            fresh[arch] = state._replace(signature=signature, signed_by=signer.fingerprint)
+            if signature is None:
+                unsigned.append(arch)
+        if unsigned:
+            signatures = signer.sign([fresh[arch].data for arch in unsigned])
+            for arch, signature in zip(unsigned, signatures):
+                fresh[arch] = fresh[arch]._replace(signature=signature)
+        return change._replace(fresh=fresh)
+
+    def _known_signature(
+        self, arch: str, state: Fresh, current: Snapshot | None, fingerprint: str
+    ) -> bytes | None:
+        """The one that covers these bytes already: what did not change, is not published anew."""
+        known = current.repositories.get(arch) if current else None
+        if known is None or (known.repomd, known.signed_by) != (state.repomd.sha256, fingerprint):
+            return None
+        for file in snapshots.decode_files(self._mirror.pool.read(known.files)):
+            if file.path == SIGNATURE:
+                return self._mirror.pool.read(file.sha256)
+        return None
+
     def still_current(self) -> bool:
         return self._source.fingerprint() == self._fingerprint
 
     def accepted(self, change: Change) -> dict[str, RepositoryMemory]:
-        trust = self._mirror.trust(self._tree)
+        trust = self._trust()
         return {
             arch: RepositoryMemory(
                 str(self._tree.source),

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 
 from ..core import publication as rules
 from ..core import snapshot as snapshots
-from ..core.config import Tree
+from ..core.config import OPERATORS_KEY, Tree
 from ..core.errors import MirrorError
 from ..core.snapshot import File, Snapshot
 from . import locks
@@ -74,7 +74,7 @@ def publish(
         contents = [*files.values(), *retained]
         with _recorded(mirror, tree, channel, action, previous, snapshot):
             mirror.publisher.publish(
-                channel, tree.name, publication, contents, extras(tree, snapshot)
+                channel, tree.name, publication, contents, extras(mirror, tree, snapshot)
             )
         mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
         changed = True
@@ -117,8 +117,11 @@ def _previous_files(
     return list(files_of(mirror, tree, snapshot).values())
 
 
-def extras(tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
-    """What lies at the tree's root beside its repositories."""
+def extras(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
+    """What lies at the tree's root beside its repositories.
+
+    The operator's key among them, where he signed any of the metadata.
+    """
     found = {
         "SNAPSHOT.json": snapshots.encode(snapshot),
         "TIME": f"{snapshot.created}\n".encode(),
@@ -128,4 +131,7 @@ def extras(tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
             found[key.name] = key.read_bytes()
         except OSError as error:
             raise MirrorError(f"{key}: {error.strerror}", tree=tree.name) from None
+    signers = {repository.signed_by for repository in snapshot.repositories.values()}
+    if mirror.signer is not None and mirror.config.signing_key in signers:
+        found[OPERATORS_KEY] = mirror.signer().public_key()
     return found

@@ -37,6 +37,9 @@ class RemoteSource:
         contents = metadata.fetch(self._mirror, self._tree, self._fresh)
         return Change(self._fresh, contents, {})
 
+    def sealed(self, change: Change, current: Snapshot | None) -> Change:
+        return change
+
     def still_current(self) -> bool:
         return self._upstream.still_current(self._fresh)
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable, Iterator
 
 from ..core import snapshot as snapshots
-from ..core.config import Tree
+from ..core.config import OPERATORS_KEY, Tree
 from ..core.errors import DigestError, LockedError, MirrorError, SignatureError
 from ..core.snapshot import Repository, Snapshot
 from ..ports import Keyring
 from .context import Mirror
+from .local import LOCAL
+from .upstream import REPOMD, SIGNATURE
 
-REPOMD = "repodata/repomd.xml"
-SIGNATURE = f"{REPOMD}.asc"
 # A sync holds the lock that long at most, where nothing changed.
 _PATIENCE = 10.0
 
@@ -36,13 +37,15 @@ def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], locked: bool) ->
                 mirror.reporter.event("warning", tree=tree.name, message=message)
                 return []
         keyring = stack.enter_context(mirror.keyring(tree))
+        own = stack.enter_context(_operators(mirror, tree))
         # Those that are shown come first: what they have in common with others is damage.
         for snapshot in sorted(kept, key=lambda snapshot: snapshot.id not in shown):
             for name, repository in snapshot.repositories.items():
                 if repository.files in seen:
                     continue
                 seen.add(repository.files)
-                for error in _check(mirror, tree, name, repository, keyring):
+                by = own if own and repository.signed_by in own.fingerprints else keyring
+                for error in _check(mirror, tree, name, repository, by):
                     error.located(tree=tree.name, repository=name)
                     if snapshot.id in shown:
                         problems.append(error)
@@ -50,6 +53,21 @@ def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], locked: bool) ->
                         message = f"snapshot {snapshot.id}, shown nowhere: {error}"
                         mirror.reporter.event("warning", tree=tree.name, message=message)
     return problems
+
+
+@contextlib.contextmanager
+def _operators(mirror: Mirror, tree: Tree) -> Iterator[Keyring | None]:
+    """A keyring of the operator's key alone; None where the configuration names none."""
+    if mirror.signer is None:
+        yield None
+        return
+    signer = mirror.signer()
+    # The caller holds the tree's lock: the folder is this run's.
+    file = mirror.state.scratch(tree.name) / OPERATORS_KEY
+    file.write_bytes(signer.public_key())
+    own = dataclasses.replace(tree, gpgkey=(file,), fingerprints=(signer.fingerprint,))
+    with mirror.keyring(own) as keyring:
+        yield keyring
 
 
 def _shown(mirror: Mirror, tree: Tree) -> set[str]:
@@ -83,7 +101,7 @@ def _check(
                 path=REPOMD,
                 way_out=f"tuxmirror sync {tree.name}",
             )
-    elif tree.type != "local" and repository.signed_by != "pinned":
+    elif repository.signed_by not in ("pinned", LOCAL):
         try:
             keyring.verify_detached(repomd, signature or b"")
         except SignatureError as error:

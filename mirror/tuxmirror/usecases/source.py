@@ -29,6 +29,9 @@ class Source(Protocol):
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
         """None where it is what `current` has. `keyring` is asked for only if needed."""
 
+    def sealed(self, change: Change, current: Snapshot | None) -> Change:
+        """The same, all of it verified by now, with the signature it will be published with."""
+
     def still_current(self) -> bool:
         """Whether it is what it was when `look` came, or tried, to see it."""
 

@@ -225,6 +225,7 @@ def _take(
     totals.packages += len(wanted)
     if not source.still_current():
         raise NetworkError("the source changed while it was read", way_out="try again")
+    change = source.sealed(change, current)
     metadata.adopt(mirror, change.contents)
     snapshot = _snapshot(mirror, tree, change, current, keys)
     mirror.pool.flush()

@@ -164,7 +164,8 @@ def _contents(mirror: Mirror, tree: Tree, channel: str) -> dict[str, str] | None
         return None
     snapshot = mirror.state.snapshot(tree.name, publication.snapshot)
     small = {
-        name: hashlib.sha256(data).hexdigest() for name, data in extras(tree, snapshot).items()
+        name: hashlib.sha256(data).hexdigest()
+        for name, data in extras(mirror, tree, snapshot).items()
     }
     kept = {file.path: file.sha256 for file in publication.retained}
     own = {path: file.sha256 for path, file in files_of(mirror, tree, snapshot).items()}
@@ -185,7 +186,7 @@ def _small(mirror: Mirror, tree: Tree, channel: str) -> dict[str, bytes]:
     publication = mirror.publisher.published(channel, tree.name)
     if publication is None:
         return {}
-    return extras(tree, mirror.state.snapshot(tree.name, publication.snapshot))
+    return extras(mirror, tree, mirror.state.snapshot(tree.name, publication.snapshot))
 
 
 def _flawed(channel: str, flaw: Flaw) -> MirrorError:
