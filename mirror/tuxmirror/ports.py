@@ -16,6 +16,7 @@ from .core.advisory.model import Scope
 from .core.errors import MirrorError
 from .core.package import Package
 from .core.publication import Publication
+from .core.site import SitePart
 from .core.snapshot import File, Snapshot
 from .core.summary import Advisory
 
@@ -336,13 +337,36 @@ class Publisher(Protocol):
         publication: Publication,
         files: Collection[File],
         extras: dict[str, bytes],
+        site: Collection[SitePart] = (),
     ) -> None:
         """Switch. Until the last step nothing is visible, after it everything is.
 
         Args:
             files: the snapshot's and the retained ones, by their path below the tree.
             extras: small files at the tree's root.
+            site: parts that take the place of what their owners showed in the channel (without
+                files: show nothing any more); the parts of all others stay. Their contents are
+                in the pool.
+
+        Raises:
+            RefusedError: a part wants a path that something else has.
+            StorageError: nothing was switched.
         """
+
+    def publish_site(self, channel: str, site: Collection[SitePart]) -> None:
+        """The same, where no tree changes."""
+
+    def site_names(self, channel: str) -> dict[str, str]:
+        """The names of the parts that a channel shows, by owner; cheap."""
+
+    def site(self, channel: str) -> dict[str, SitePart]:
+        """The parts that a channel shows, by owner.
+
+        Raises VerificationError, StorageError where a record is damaged or missing.
+        """
+
+    def site_parts(self) -> list[SitePart]:
+        """All parts that are there, also where no channel shows them any more."""
 
     def publications(self, tree: str) -> list[Publication]:
         """All that are there, also where no channel shows them any more.
@@ -362,8 +386,15 @@ class Publisher(Protocol):
     def mend(self, channel: str, tree: str, flaw: Flaw) -> None:
         """Put the pool's file in its place, or take away what nothing names."""
 
+    def inspect_site(self, channel: str) -> Iterator[Flaw]:
+        """Where the site differs from the records of its parts; paths are below the channel."""
+
+    def mend_site(self, channel: str, flaw: Flaw) -> None:
+        """As `mend`."""
+
     def tidy(self, tree: str) -> None:
-        """Remove what no channel needs any more: old generations, publications of the tree.
+        """Remove what no channel needs any more: old generations, publications of the tree,
+        parts of sites.
 
         The caller holds what `usecases.publish.showing` gives.
         """

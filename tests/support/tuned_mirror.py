@@ -17,6 +17,7 @@ from tuxmirror.adapters.publisher import FilePublisher
 from tuxmirror.cli import main, wiring
 from tuxmirror.core.config import Config
 from tuxmirror.core.publication import Publication
+from tuxmirror.core.site import SitePart
 from tuxmirror.core.snapshot import File
 from tuxmirror.ports import Reporter
 from tuxmirror.usecases.context import Mirror
@@ -53,6 +54,7 @@ class CopyingPublisher(FilePublisher):
         publication: Publication,
         files: Collection[File],
         extras: dict[str, bytes],
+        site: Collection[SitePart] = (),
     ) -> None:
         place = (self._public / channel).resolve() / tree
         for file in files:

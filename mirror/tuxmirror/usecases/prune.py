@@ -206,6 +206,8 @@ def _needed(mirror: Mirror, trees: Iterable[str], doomed: dict[str, list[str]]) 
                 needed |= _contents(mirror, mirror.state.snapshot(tree, name))
         for publication in mirror.publisher.publications(tree):
             needed |= {file.sha256 for file in publication.retained}
+    for part in mirror.publisher.site_parts():
+        needed |= {file.sha256 for file in part.files}
     return needed
 
 

@@ -11,7 +11,7 @@ from ..core import snapshot as snapshots
 from ..core.config import OPERATORS_KEY, Tree
 from ..core.errors import MirrorError
 from ..core.snapshot import File, Snapshot
-from . import locks
+from . import locks, site
 from .context import Mirror, place
 
 # Others hold it while they hard-link one publication.
@@ -53,32 +53,48 @@ def publish(
         RefusedError: a path would get other bytes than clients may know.
         StorageError: nothing was switched.
     """
+    changes = [
+        _publish_to(mirror, tree, snapshot, channel, allow_mass_change, action)
+        for channel in channels
+    ]
+    return any(changes)
+
+
+def _publish_to(
+    mirror: Mirror,
+    tree: Tree,
+    snapshot: Snapshot,
+    channel: str,
+    allow_mass_change: bool,
+    action: str,
+) -> bool:
     now = int(mirror.clock())
-    files: dict[str, File] = {}
-    changed = False
-    for channel in channels:
+    with site.changing(mirror, channel):
         previous = mirror.publisher.published(channel, tree.name)
+        parts = site.changed(mirror, channel, snapshot)
         if previous and previous.snapshot == snapshot.id and not _expired(previous, now):
-            continue
-        files = files or files_of(mirror, tree, snapshot)
-        publication = rules.plan(
-            snapshot.id,
-            files,
-            _previous_files(mirror, tree, previous, snapshot.id),
-            previous,
-            now,
-            mirror.config.grace,
-            replace=allow_mass_change,
-        )
-        retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
-        contents = [*files.values(), *retained]
-        with _recorded(mirror, tree, channel, action, previous, snapshot):
-            mirror.publisher.publish(
-                channel, tree.name, publication, contents, extras(mirror, tree, snapshot)
+            if not parts:
+                return False
+            mirror.publisher.publish_site(channel, parts)
+        else:
+            files = files_of(mirror, tree, snapshot)
+            publication = rules.plan(
+                snapshot.id,
+                files,
+                _previous_files(mirror, tree, previous, snapshot.id),
+                previous,
+                now,
+                mirror.config.grace,
+                replace=allow_mass_change,
             )
-        mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
-        changed = True
-    return changed
+            retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
+            contents = [*files.values(), *retained]
+            with _recorded(mirror, tree, channel, action, previous, snapshot):
+                mirror.publisher.publish(
+                    channel, tree.name, publication, contents, extras(mirror, tree, snapshot), parts
+                )
+    mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
+    return True
 
 
 @contextlib.contextmanager

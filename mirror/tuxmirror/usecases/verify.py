@@ -7,15 +7,15 @@ import hashlib
 from collections.abc import Mapping, Sequence
 
 from ..core.config import Tree
-from ..core.errors import DigestError, MirrorError, StorageError, VerificationError, gravest
+from ..core.errors import MirrorError, VerificationError, gravest
 from ..ports import Flaw
-from . import inventory, prune, signatures
+from . import inventory, prune, signatures, verify_site
 from .context import Mirror
+from .damage import flawed as _flawed
+from .damage import hashed as _hashed
 from .inventory import Wanted
 from .publish import extras, files_of, showing
 from .repair import repair
-
-_REPAIR = "tuxmirror verify --repair fetches it again"
 
 
 def verify(mirror: Mirror, trees: Sequence[Tree], mend: bool, sources: Sequence[str] = ()) -> int:
@@ -24,7 +24,8 @@ def verify(mirror: Mirror, trees: Sequence[Tree], mend: bool, sources: Sequence[
     `sources` are more roots of a tree, such as `https://vault.almalinux.org/9.2`, to mend from.
     """
     started = mirror.clock()
-    status = gravest([_tree(mirror, tree, mend, sources) for tree in trees])
+    statuses = [_tree(mirror, tree, mend, sources) for tree in trees]
+    status = gravest([*statuses, verify_site.verify(mirror, mend)])
     _tell_strays(mirror)
     seconds = round(mirror.clock() - started, 3)
     mirror.reporter.event("done", exit_status=status, seconds=seconds)
@@ -103,24 +104,6 @@ def _damaged(mirror: Mirror, tree: Tree, contents: Mapping[str, Wanted]) -> dict
     return damaged
 
 
-def _hashed(mirror: Mirror, file: Wanted) -> MirrorError | None:
-    try:
-        found = mirror.pool.digest(file.sha256)
-    except StorageError as error:
-        # A disk that cannot be read is damage; the rest may be fine.
-        return error.located(repository=file.repository)
-    if found == file.sha256:
-        return None
-    return DigestError(
-        "missing in the pool" if found is None else "damaged in the pool",
-        expected=f"sha256 {file.sha256}",
-        found=f"sha256 {found}" if found else "nothing",
-        repository=file.repository,
-        path=file.path,
-        way_out=_REPAIR,
-    )
-
-
 def _settle(
     mirror: Mirror, tree: Tree, contents: Mapping[str, Wanted], damaged: Mapping[str, MirrorError]
 ) -> dict[str, MirrorError]:
@@ -187,19 +170,3 @@ def _small(mirror: Mirror, tree: Tree, channel: str) -> dict[str, bytes]:
     if publication is None:
         return {}
     return extras(mirror, tree, mirror.state.snapshot(tree.name, publication.snapshot))
-
-
-def _flawed(channel: str, flaw: Flaw) -> MirrorError:
-    if flaw.expected is None:
-        message = "published, and no record names it"
-    elif flaw.found is None:
-        message = "missing in what is published"
-    else:
-        message = "published with other bytes than the snapshot has"
-    return DigestError(
-        message,
-        expected=f"sha256 {flaw.expected}" if flaw.expected else "no such file",
-        found=f"sha256 {flaw.found}" if flaw.found is not None else "nothing",
-        path=f"{channel}: {flaw.path}",
-        way_out="tuxmirror verify --repair puts it right",
-    )

@@ -1,0 +1,107 @@
+"""What a channel shows beside its trees, made anew where what it is made from changed.
+
+Those who have something to show are in `CONTRIBUTORS`. Each says which owners it has and what their
+parts are made from; only where that differs from what the channel shows, it makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from ..core import site as sites
+from ..core.config import Tree
+from ..core.errors import MirrorError
+from ..core.site import SitePart
+from ..core.snapshot import File, Snapshot
+from .context import Mirror
+
+# Another publish to the channel makes its parts meanwhile.
+_PATIENCE = 600.0
+
+
+class Showing(NamedTuple):
+    """What a channel is about to show: the snapshot of each configured tree."""
+
+    channel: str
+    snapshots: Mapping[str, Snapshot]
+
+    def tree(self, mirror: Mirror, name: str) -> Tree:
+        return mirror.config.trees[name]
+
+
+class Contributor(Protocol):
+    """Has owners `<prefix>` or `<prefix>/…`."""
+
+    prefix: str
+
+    def wanted(self, mirror: Mirror, showing: Showing) -> Mapping[str, str]:
+        """`core.site.digest` of what each owner's part is made from. Cheap."""
+
+    def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
+        """The part's files, their contents in the pool.
+
+        Raises MirrorError: nothing is published then.
+        """
+
+
+CONTRIBUTORS: list[Contributor] = []
+
+
+def changing(mirror: Mirror, channel: str) -> AbstractContextManager[None]:
+    """Held from the first look at what a channel shows to its switch: a part may speak of all
+    trees, and none of them may change in between."""
+    return mirror.state.lock(f"site:{channel}", _PATIENCE)
+
+
+def changed(mirror: Mirror, channel: str, snapshot: Snapshot) -> list[SitePart]:
+    """The parts that differ from what the channel shows, once it shows `snapshot`.
+
+    Raises:
+        MirrorError: one cannot be made, or contradicts what it speaks of.
+    """
+    if not CONTRIBUTORS:
+        return []
+    shown = mirror.publisher.site_names(channel)
+    showing = _showing(mirror, channel, snapshot)
+    parts: list[SitePart] = []
+    for contributor in CONTRIBUTORS:
+        wanted = contributor.wanted(mirror, showing)
+        for owner, inputs in wanted.items():
+            if sites.inputs_of(shown.get(owner, "")) != inputs:
+                parts.append(_make(mirror, contributor, showing, owner, inputs))
+        prefix = contributor.prefix
+        gone = [o for o in shown if o.split("/")[0] == prefix and o not in wanted]
+        parts += [SitePart(owner, "", ()) for owner in gone]
+    return [part for part in parts if part.files or part.owner in shown]
+
+
+def remake(mirror: Mirror, channel: str, owner: str) -> None:
+    """Bring the contents of a shown part into the pool again: the same inputs, the same bytes."""
+    showing = _showing(mirror, channel, None)
+    for contributor in CONTRIBUTORS:
+        if owner in contributor.wanted(mirror, showing):
+            contributor.make(mirror, showing, owner)
+
+
+def _make(
+    mirror: Mirror, contributor: Contributor, showing: Showing, owner: str, inputs: str
+) -> SitePart:
+    try:
+        return sites.part(owner, inputs, contributor.make(mirror, showing, owner))
+    except MirrorError as error:
+        error.way_out = error.way_out or f"{showing.channel} stays as it was"
+        raise
+
+
+def _showing(mirror: Mirror, channel: str, snapshot: Snapshot | None) -> Showing:
+    snapshots = {}
+    for name in mirror.config.trees:
+        if snapshot is not None and name == snapshot.tree:
+            snapshots[name] = snapshot
+            continue
+        publication = mirror.publisher.published(channel, name)
+        if publication is not None:
+            snapshots[name] = mirror.state.snapshot(name, publication.snapshot)
+    return Showing(channel, snapshots)
