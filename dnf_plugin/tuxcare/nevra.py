@@ -5,7 +5,7 @@ Pure. The order is rpm's own (lib/rpmvercmp.c), with `~` (sorts before the end o
 """
 
 import re
-from functools import total_ordering
+from functools import lru_cache, total_ordering
 from typing import Any, NamedTuple, Optional, Tuple
 
 _ASCII_DIGITS = frozenset("0123456789")
@@ -153,6 +153,7 @@ def parse_source(text: str) -> SourceNevr:
     return SourceNevr(name, version, release)
 
 
+@lru_cache(maxsize=1024)  # the binaries of one source all name it, and every rule asks
 def parse_sourcerpm(sourcerpm: Optional[str]) -> Optional[SourceNevr]:
     """The source a SOURCERPM tag names; None for a tag that is empty or not of that form."""
     if not sourcerpm or not _SOURCE_SUFFIX.search(sourcerpm):
