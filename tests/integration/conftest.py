@@ -26,7 +26,8 @@ def registration():
             "expires": "2027-12-31T23:59:59+00:00",
             "hosts_left": 3,
         }
-        server.repositories.add("/tuxcare/")
+        server.repositories.update(["/tuxcare/", "/almalinux/9.2/", "/almalinux/9.4/"])
+        server.repositories.add("/almalinux/9.6/")
         yield server
 
 

@@ -15,7 +15,12 @@ UNIT = [
     "test_dnf_versions.py",
     "test_tuxctl_*.py",
 ]
-INTEGRATION = ["test_tuxctl_register.py", "test_tuxctl_fips.py", "test_tuxctl_network.py"]
+INTEGRATION = [
+    "test_tuxctl_register.py",
+    "test_tuxctl_fips.py",
+    "test_tuxctl_network.py",
+    "test_tuxctl_status.py",
+]
 
 
 def test_the_clients_tests_pass_on_python_36():

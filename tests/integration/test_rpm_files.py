@@ -147,6 +147,7 @@ def test_completion_never_offers_nor_passes_on_a_licence_key(tmp_path):
 
 def test_completion_of_choices():
     assert complete("tuxctl", "fips", "") == {"status", "enable", "disable"}
+    assert complete("tuxctl", "repos", "") == {"diff", "switch", "revert"}
     assert complete("tuxctl", "--root", "/image", "status", "--j") == {"--json"}
     assert complete("tuxmirror", "license", "create", "--product", "") == {
         "essential",

@@ -1,6 +1,7 @@
 """status, validate and releasever."""
 
 import json
+import socket
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_status_of_a_host_that_is_not_registered(tuxctl):
 def test_status_tells_the_truth_without_a_network(register, tuxctl, registration):
     register("--fips", "--strict")
     calls = len(registration.calls)
-    document = json.loads(tuxctl("status", "--json").out)
+    document = json.loads(tuxctl("status", "--offline", "--json").out)
     assert len(registration.calls) == calls
     assert document["schema"] == 1
     assert document["registered"] is True
@@ -77,17 +78,83 @@ def test_two_runs_at_once_are_exit_seven(register, client_root):
 # -- releasever ------------------------------------------------------------------------------------
 
 
-def test_the_followed_release_is_shown_and_moved(register, tuxctl, client_root):
+@pytest.fixture
+def essential(registration):
+    """The licence covers Essential Support alone."""
+    registration.keys[LICENCE].update(products=["essential"], releases=[])
+
+
+def test_the_followed_release_is_shown_and_moved(essential, register, tuxctl, client_root):
     before = client_root.snapshot()
     register()
     assert tuxctl("releasever").out == "9.2\n"
     done = tuxctl("releasever", "9.4")
     assert done.status == 0
-    assert "no Extended Security Updates" in done.err
+    assert "past 9.2 a host cannot take them up any more without a new installation" in done.err
     assert client_root.read(RELEASEVER) == "9.4\n"
     assert tuxctl("releasever").out == "9.4\n"
     tuxctl("unregister")
     assert client_root.snapshot() == before
+
+
+def test_a_host_with_esu_keeps_to_releases_that_have_it(register, tuxctl, client_root):
+    register()
+    before = client_root.snapshot()
+    done = tuxctl("releasever", "9.4")
+    assert done.status == 5
+    assert "AlmaLinux 9.4 has no Extended Security Updates, which this host is" in done.err
+    assert "Move to 9.6" in done.err
+    assert client_root.snapshot() == before
+    assert tuxctl("releasever", "9.4", "--leave-esu").status == 0
+    assert client_root.read(RELEASEVER) == "9.4\n"
+
+
+def test_a_host_with_esu_moves_to_the_next_that_has_it(register, tuxctl, client_root):
+    register()
+    done = tuxctl("releasever", "9.6")
+    assert (done.status, done.err) == (0, "")
+    assert client_root.read(RELEASEVER) == "9.6\n"
+
+
+def test_a_dry_run_says_what_would_move(register, tuxctl, client_root):
+    register()
+    before = client_root.snapshot()
+    done = tuxctl("releasever", "9.6", "--dry-run")
+    assert (done.status, done.out) == (0, "/etc/dnf/vars/tuxcare_releasever: 9.2 -> 9.6\n")
+    assert tuxctl("releasever", "9.4", "--dry-run").status == 5
+    assert client_root.snapshot() == before
+
+
+def test_a_release_that_the_server_does_not_open_is_refused(
+    essential, register, tuxctl, client_root, registration
+):
+    register()
+    before = client_root.snapshot()
+    registration.repositories.discard("/almalinux/9.4/")
+    done = tuxctl("releasever", "9.4")
+    assert done.status == 5
+    assert f"{registration.url} has no AlmaLinux 9.4" in done.err
+    registration.tokens.clear()
+    done = tuxctl("releasever", "9.4")
+    assert done.status == 5
+    assert "does not open AlmaLinux 9.4 to this host" in done.err
+    assert client_root.read(TOKEN).strip() not in done.err
+    assert client_root.snapshot() == before
+
+
+def test_a_server_out_of_reach_does_not_keep_a_host_where_it_is(
+    essential, register, tuxctl, client_root
+):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    register()
+    path = "var/lib/tuxcare/registration.json"
+    client_root.write(path, json.dumps(dict(json.loads(client_root.read(path)), content_url=url)))
+    done = tuxctl("releasever", "9.4")
+    assert done.status == 0
+    assert "not checked whether it has 9.4" in done.err
+    assert client_root.read(RELEASEVER) == "9.4\n"
 
 
 @pytest.mark.parametrize(

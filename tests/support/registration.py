@@ -7,7 +7,7 @@ It speaks what `tuxmirror serve` speaks, and answers badly on command:
         server.answer("token/register", status=503, times=2)
         server.calls            # [("POST", "/cln/api/els/key/check", {...}, {headers})]
         server.tokens           # token -> what the host said about itself
-        server.repositories     # paths of repositories that answer 200 to anybody
+        server.repositories     # paths below which content answers 200; with a token that it knows
 """
 
 import json
@@ -33,6 +33,8 @@ class RegistrationServer:
         self.repositories = set()
         self.content_url = None
         self.has_key_check = has_key_check
+        self.has_refresh = True
+        self.asked = []
         self._answers = []
         owner = self
 
@@ -78,11 +80,26 @@ class RegistrationServer:
             return self._with_key(body, lambda licence: (200, licence))
         if call == "token/register":
             return self._with_key(body, lambda licence: (200, self._issue(body, licence)))
+        token = headers.get("Authorization", "").replace("Bearer ", "", 1)
         if call == "token/unregister":
-            token = headers.get("Authorization", "").replace("Bearer ", "", 1)
             known = self.tokens.pop(token, None)
             return (200, {"ok": True}) if known else (401, {"error": "unknown_token"})
+        if call == "token/refresh" and self.has_refresh:
+            if token not in self.tokens:
+                return 401, {"error": "unauthorized"}
+            # The old one stays valid for a while, here for ever.
+            return 200, self._issue(self.tokens[token], self.keys[self.tokens[token]["key"]])
         return 404, {"error": "not_found"}
+
+    def content_status(self, path, headers):
+        """Of a file below /almalinux/RELEASE/TOKEN/ or the like; TOKEN may be in a header."""
+        self.asked.append(path)
+        parts = path.split("/")
+        token = parts[3] if len(parts) > 3 and len(parts[3]) >= 32 else None
+        token = token or headers.get("Authorization", "").replace("Bearer ", "", 1)
+        if token and token not in self.tokens:
+            return 403
+        return 200 if any(path.startswith(known) for known in self.repositories) else 404
 
     def _with_key(self, body, then):
         licence = self.keys.get(body.get("key"))
@@ -119,8 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.service.calls.append(("GET", self.path, None, dict(self.headers)))
-        known = any(self.path.startswith(path) for path in self.service.repositories)
-        self._send(200 if known else 404, b"", {})
+        self._send(self.service.content_status(self.path, self.headers), b"", {})
 
     def _send(self, status, body, headers):
         self.send_response_only(status)

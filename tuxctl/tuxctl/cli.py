@@ -16,8 +16,11 @@ from tuxctl.commands import (
     add_network,
     add_root,
     fips,
+    image,
+    refresh,
     register,
     releasever,
+    repos,
     status,
     unregister,
     use_network,
@@ -46,7 +49,7 @@ configuration; 3 network; 4 verification; 5 refused by licence or pin; 6 storage
 7 another run is at work; 8 the host drifted; 70 a bug"""
 
 # In the order of --help.
-_COMMANDS = (status, validate, unregister, fips, releasever)
+_COMMANDS = (status, validate, unregister, fips, releasever, repos, refresh, image)
 
 
 def main(argv: Optional[List[str]] = None, system_at: Callable[[str], System] = System) -> int:

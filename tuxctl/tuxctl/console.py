@@ -1,6 +1,7 @@
 """What people see: results on standard output, everything else on standard error."""
 
 import contextlib
+import os
 from typing import Iterator, Optional, TextIO
 
 from tuxcare.errors import RegistrationStateError, TuxcareError
@@ -13,12 +14,33 @@ class Step:
         self.detail = "done"
 
 
+class Colours:
+    """Paints words for a terminal, or leaves them as they are."""
+
+    def __init__(self, painted: bool) -> None:
+        self._painted = painted
+
+    def good(self, text: str) -> str:
+        return self._paint(text, "32")
+
+    def warning(self, text: str) -> str:
+        return self._paint(text, "33")
+
+    def error(self, text: str) -> str:
+        return self._paint(text, "31")
+
+    def _paint(self, text: str, code: str) -> str:
+        return "\x1b[{}m{}\x1b[0m".format(code, text) if self._painted else text
+
+
 class Console:
     """Line by line, flushed at once, so that a log shows how far a run came."""
 
     def __init__(self, out: TextIO, err: TextIO) -> None:
         self._out = out
         self._err = err
+        # https://no-color.org
+        self.colours = Colours(out.isatty() and not os.environ.get("NO_COLOR"))
 
     def say(self, text: str) -> None:
         print(text, file=self._out, flush=True)

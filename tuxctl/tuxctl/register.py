@@ -205,6 +205,8 @@ class _Registering:
             "products": self._products(),
             "expires": registration.expires or (self._info.expires if self._info else None),
             "registered_at": self._context.now().isoformat(),
+            "token_at": self._context.now().isoformat(),
+            "machine": identity.fingerprint(self._context),
             "key_id": _key_id(self._order.key) if self._order.key else None,
         }
         return (json.dumps(document, indent=1, sort_keys=True) + "\n").encode()

@@ -1,37 +1,65 @@
 """`tuxctl releasever [NEW]`: which minor release the repositories follow."""
 
+from typing import Any, Mapping
+
 from tuxcare import manifest as manifests
-from tuxcare.errors import NotRegistered, RefusedError, UsageError
-from tuxcare.host import RELEASEVER, followed_release, read_fips, read_release, read_token
+from tuxcare.errors import NetworkError, NotRegistered, RefusedError, UsageError
+from tuxcare.host import (
+    RELEASEVER,
+    TOKEN_IN_HEADER,
+    followed_release,
+    read_content_url,
+    read_fips,
+    read_registration,
+    read_release,
+    read_token,
+)
 from tuxcare.repofile import RepoFile
-from tuxctl import repos
+from tuxctl import licence, repos
 from tuxctl.context import Context
 from tuxctl.lifecycle import has_esu, is_supported, sort_key, supported_text
 from tuxctl.records import EDITED
+
+_PATIENCE = 10.0
 
 
 def show(context: Context) -> None:
     context.console.say(followed_release(context.paths))
 
 
-def move(context: Context, release: str) -> None:
+def move(context: Context, release: str, leave_esu: bool = False, dry_run: bool = False) -> None:
     """Follow another minor release from the next `dnf upgrade` on.
 
-    Raises UsageError, NotRegistered, RefusedError.
+    `leave_esu`: also where that gives Extended Security Updates up for good. `dry_run`: check and
+    say, change nothing. Raises UsageError, NotRegistered, RefusedError, StorageError.
     """
     _check_name(release)
-    with context.changing():
-        if read_token(context.paths) is None:
-            raise NotRegistered("Server is not registered")
-        _check_move(context, release)
-        if _uses_esu(context) and not has_esu(release):
-            context.console.note(
-                "AlmaLinux {} has no Extended Security Updates: once packages of it are "
-                "installed, going back takes a new installation.".format(release)
+    if dry_run:
+        _check(context, release, leave_esu)
+        context.console.say(
+            "{}: {} -> {}".format(
+                context.paths.inside(context.paths.releasever_var),
+                followed_release(context.paths),
+                release,
             )
+        )
+        return
+    with context.changing():
+        _check(context, release, leave_esu)
         with context.journal.run("releasever") as run:
             run.put(context.paths.releasever_var, (release + "\n").encode(), EDITED)
     context.console.say("Following AlmaLinux {}; 'dnf upgrade' moves the host.".format(release))
+
+
+def _check(context: Context, release: str, leave_esu: bool) -> None:
+    token = read_token(context.paths)
+    if token is None:
+        raise NotRegistered("Server is not registered")
+    _check_move(context, release)
+    if release == followed_release(context.paths):
+        return
+    _check_esu(context, release, leave_esu)
+    _check_licence(context, release, token)
 
 
 def _check_name(release: str) -> None:
@@ -69,6 +97,58 @@ def _check_move(context: Context, release: str) -> None:
         )
 
 
+def _check_esu(context: Context, release: str, leave_esu: bool) -> None:
+    """Extended Security Updates are for few minor releases, and no upgrade leads back to one."""
+    if has_esu(release):
+        return
+    bought = licence.ESU in _products(read_registration(context.paths))
+    if (bought or _uses_esu(context)) and not leave_esu:
+        raise RefusedError(
+            "AlmaLinux {} has no Extended Security Updates, which this host is registered for; "
+            "once packages of it are installed, going back takes a new installation".format(
+                release
+            ),
+            "Move to 9.6, stay where you are, or add --leave-esu.",
+        )
+    if has_esu(followed_release(context.paths)):
+        context.console.note(
+            "AlmaLinux {} has no Extended Security Updates: past {} a host cannot take them up "
+            "any more without a new installation.".format(
+                release, followed_release(context.paths)
+            )
+        )
+
+
+def _products(registration: Mapping[str, Any]) -> Any:
+    return registration.get("products") or []
+
+
 def _uses_esu(context: Context) -> bool:
     file = RepoFile(context.system.read(context.paths.tuxcare_repo) or b"")
     return repos.ESU in file.sections() and file.is_enabled(repos.ESU)
+
+
+def _check_licence(context: Context, release: str, token: str) -> None:
+    """Whether the content server opens the release to this host; a server that is away is told."""
+    in_header = context.conf().token_in == TOKEN_IN_HEADER
+    path = "/almalinux/{}{}/BaseOS/{}/os/repodata/repomd.xml".format(
+        release, "" if in_header else "/" + token, context.system.machine()
+    )
+    server = context.content(read_content_url(context.paths), _PATIENCE)
+    try:
+        status = server.status(path, token if in_header else None)
+    except NetworkError as error:
+        context.console.note("{}; not checked whether it has {}".format(error.message, release))
+        return
+    if status in (401, 403):
+        raise RefusedError(
+            "{} does not open AlmaLinux {} to this host: the licence does not cover it".format(
+                server.url, release
+            ),
+            "See your account for the releases of your licence.",
+        )
+    if status == 404:
+        raise RefusedError(
+            "{} has no AlmaLinux {}".format(server.url, release),
+            "Nothing was changed; ask its operator for it.",
+        )

@@ -1,55 +1,33 @@
-"""`tuxctl status`: the truth about this host, without a network and without changing anything.
+"""`tuxctl status`: the truth about this host, without changing anything.
 
-The document (`--json`), schema 1:
-
-    schema         1
-    registered     bool
-    server, content_url, products, expires, registered_at      as the service told, or null
-    release        {"installed": "9.2", "followed": "9.2"}
-    arch           "x86_64"
-    fips           {"mode": "off|patched|strict", "release": "9.2" or null}
-    repositories   [{"id", "file", "enabled", "source": "vetted|tuxcare|elsewhere"}]
-    interrupted    the command of a run that was cut off, or null
-    drift          sentences: what is not as tuxctl left it; empty is good
+docs/status.md describes the document that `--json` prints; docs/status.schema.json is its schema.
 """
 
 import json
-import os
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 from tuxcare.errors import Drift, StorageError, TuxcareError
 from tuxcare.host import (
     followed_release,
-    read_content_url,
     read_fips,
     read_registration,
     read_release,
     read_token,
 )
-from tuxcare.repofile import RepoFile
-from tuxctl import preflight, repos
+from tuxctl import drift, kernelcare, lifecycle, repositories, status_text
 from tuxctl.context import Context
-from tuxctl.licence import ESU, FIPS
+from tuxctl.repositories import Reach, Repository
 
 SCHEMA = 1
 
 
-class Repository(NamedTuple):
-    """One section of a repository file. `source`: vetted, tuxcare or elsewhere."""
-
-    id: str
-    file: str
-    enabled: bool
-    source: str
-
-
-def status(context: Context, as_json: bool = False) -> None:
+def status(context: Context, as_json: bool = False, offline: bool = False) -> None:
     """Raises Drift where the host is not in the state it was brought into."""
-    document = collect(context)
+    document = collect(context, offline)
     if as_json:
         context.console.say(json.dumps(document, indent=2))
     else:
-        for line in _lines(document):
+        for line in status_text.lines(document, context.console.colours):
             context.console.say(line)
     if document["drift"]:
         raise Drift(
@@ -58,34 +36,47 @@ def status(context: Context, as_json: bool = False) -> None:
         )
 
 
-def collect(context: Context) -> Dict[str, Any]:
-    """The document above."""
+def collect(context: Context, offline: bool = False) -> Dict[str, Any]:
+    """The document. `offline`: without asking any server."""
     paths = context.paths
+    now = context.now()
     registration = read_registration(paths)
-    registered = _is_registered(context, registration)
+    registered = is_registered(context, registration)
+    found = repositories.read(context)
+    answers = repositories.reach(context, found) if registered and not offline else {}
+    followed = followed_release(paths)
     choice = read_fips(paths)
-    repositories = _repositories(context)
+    differences: List[str] = []
+    warnings: List[str] = []
+    if registered:
+        differences = drift.find(context, registration, found)
+        differences += drift.of_service(registration, found, answers, now, followed)
+        warnings = drift.warnings(registration, now)
     return {
         "schema": SCHEMA,
+        "checked_at": now.isoformat(),
         "registered": registered,
         "server": registration.get("server"),
         "content_url": registration.get("content_url"),
         "products": registration.get("products"),
         "expires": registration.get("expires"),
+        "expires_in_days": drift.days_left(registration.get("expires"), now),
         "registered_at": registration.get("registered_at"),
-        "release": {
-            "installed": read_release(paths).version,
-            "followed": followed_release(paths),
-        },
+        "token_age_days": drift.age_in_days(registration, now) if registered else None,
+        "token": _token_state(found, answers) if registered else None,
+        "release": {"installed": read_release(paths).version, "followed": followed},
+        "lifecycle": lifecycle.describe(followed),
         "arch": context.system.machine(),
         "fips": {"mode": choice.mode, "release": choice.release},
-        "repositories": [dict(repository._asdict()) for repository in repositories],
+        "kernelcare": kernelcare.describe(context),
+        "repositories": [item.document(answers.get(item.id)) for item in found],
         "interrupted": _interrupted(context),
-        "drift": _drift(context, registration, repositories) if registered else [],
+        "warnings": warnings,
+        "drift": differences,
     }
 
 
-def _is_registered(context: Context, registration: Dict[str, Any]) -> bool:
+def is_registered(context: Context, registration: Mapping[str, Any]) -> bool:
     try:
         return read_token(context.paths) is not None
     except PermissionError:
@@ -95,19 +86,12 @@ def _is_registered(context: Context, registration: Dict[str, Any]) -> bool:
         return True  # damaged; drift says so
 
 
-def _repositories(context: Context) -> List[Repository]:
-    found: List[Repository] = []
-    files = preflight.almalinux_files(context) + [context.paths.tuxcare_repo]
-    for path in files:
-        file = RepoFile(context.system.read(path) or b"")
-        for section in file.sections():
-            if path == context.paths.tuxcare_repo:
-                source = "tuxcare"
-            else:
-                source = "vetted" if repos.is_switched(file, section) else "elsewhere"
-            name = context.paths.inside(path)
-            found.append(Repository(section, name, file.is_enabled(section), source))
-    return found
+def _token_state(found: List[Repository], answers: Mapping[str, Reach]) -> str:
+    """accepted, refused, or unknown where no server told."""
+    states = {answers[item.id].state for item in found if item.needs_token and item.id in answers}
+    if repositories.OK in states:
+        return "accepted"
+    return "refused" if repositories.REFUSED in states else "unknown"
 
 
 def _interrupted(context: Context) -> Optional[str]:
@@ -115,63 +99,3 @@ def _interrupted(context: Context) -> Optional[str]:
         return context.journal.pending()
     except StorageError:
         return None  # not root: the journal is closed
-
-
-def _drift(
-    context: Context, registration: Dict[str, Any], repositories: List[Repository]
-) -> List[str]:
-    drift = _token_drift(context)
-    content_url = read_content_url(context.paths)
-    for path in preflight.almalinux_files(context):
-        data = context.system.read(path) or b""
-        if repos.switch(data, content_url).data != data:
-            drift.append(
-                "{} does not follow the vetted repositories".format(context.paths.inside(path))
-            )
-    enabled = {repository.id for repository in repositories if repository.enabled}
-    products = registration.get("products") or []
-    if {ESU, FIPS} & set(products) and repos.ESU not in enabled:
-        drift.append("{} is not enabled".format(repos.ESU))
-    return drift
-
-
-def _token_drift(context: Context) -> List[str]:
-    path = context.paths.token
-    try:
-        read_token(context.paths)
-        content = context.system.capture(path)
-    except (PermissionError, StorageError):
-        return []
-    except TuxcareError as error:
-        return [error.message]
-    if content and content.attributes.mode & 0o077:
-        name = context.paths.inside(path)
-        return ["{} has mode {:04o}, expected 0600".format(name, content.attributes.mode)]
-    return []
-
-
-def _lines(document: Dict[str, Any]) -> List[str]:
-    release = document["release"]
-    lines = ["Registered: {}".format("yes" if document["registered"] else "no")]
-    if document["registered"]:
-        lines += [
-            "Server: {}".format(document["server"] or "unknown"),
-            "Content: {}".format(document["content_url"] or "unknown"),
-            "Products: {}".format(", ".join(document["products"] or []) or "unknown"),
-            "Expires: {}".format(document["expires"] or "unknown"),
-        ]
-    lines += [
-        "Release: AlmaLinux {}, {}; follows {}".format(
-            release["installed"], document["arch"], release["followed"]
-        ),
-        "FIPS mode: {}".format(document["fips"]["mode"]),
-        "Repositories:",
-    ]
-    width = max([len(item["id"]) for item in document["repositories"]] or [0])
-    for item in document["repositories"]:
-        if item["enabled"]:
-            name = os.path.basename(item["file"])
-            lines.append("  {:{}}  {:9}  {}".format(item["id"], width, item["source"], name))
-    if document["interrupted"]:
-        lines.append("Interrupted: {}; the next run undoes it".format(document["interrupted"]))
-    return lines

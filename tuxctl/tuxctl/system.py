@@ -21,6 +21,7 @@ from tuxcare.errors import LockHeld, StorageError
 
 _MAX_LINKS = 40
 _MAX_FILE = 16 * 1024 * 1024
+_CHUNK = 1024 * 1024
 
 
 class Attributes(NamedTuple):
@@ -202,6 +203,27 @@ class System:
         with _storage(directory), contextlib.suppress(FileNotFoundError):
             return [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
         return []
+
+    def files_below(self, directory: str) -> List[str]:
+        """Paths of the regular files in a directory and those below it, sorted."""
+        found: List[str] = []
+        for folder, _directories, names in os.walk(directory):
+            paths = [os.path.join(folder, name) for name in names]
+            found += [path for path in paths if os.path.isfile(path) and not os.path.islink(path)]
+        return sorted(found)
+
+    def contains(self, path: str, text: bytes) -> bool:
+        """Whether a file, of whatever size, has `text` in it; False where it cannot be read."""
+        try:
+            with open(self.resolve(path), "rb") as stream:
+                end = b""
+                for chunk in iter(lambda: stream.read(_CHUNK), b""):
+                    if text in end + chunk:
+                        return True
+                    end = chunk[-len(text) :]
+        except OSError:
+            return False
+        return False
 
     def is_writable(self, path: str) -> bool:
         """Whether `path`, or what would have to be made for it, can be written to."""

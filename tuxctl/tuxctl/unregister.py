@@ -2,27 +2,37 @@
 
 from typing import Optional
 
-from tuxcare.errors import ConfigError, NetworkError, NotRegistered
+from tuxcare.errors import ConfigError, NetworkError, NotRegistered, TuxcareError
 from tuxcare.host import read_registration, read_token
+from tuxctl import identity
 from tuxctl.context import Context
 
 SUCCESS = "De-registration successful"
 
+# Telling the service: at all costs, if it answers within some seconds, not at all.
+REQUIRED = "required"
+ATTEMPTED = "attempted"
+LOCAL = "local"
 
-def unregister(context: Context, local: bool = False, keep_key: bool = False) -> None:
+_PATIENCE = 5.0
+_SEAT_STAYS = "the licence's seat stays taken until it is freed in your account"
+
+
+def unregister(context: Context, telling: str = REQUIRED, keep_key: bool = False) -> None:
     """Undo what registering did.
 
-    `local`: without telling the service. `keep_key`: leave the signing key with rpm, whose
-    database is locked where a package's scriptlet runs this.
+    `keep_key`: leave the signing key with rpm, whose database is locked where a package's
+    scriptlet runs this.
 
-    Raises NotRegistered, NetworkError (the host is as it was), StorageError (run it again).
+    Raises NotRegistered, NetworkError (the host is as it was; if telling is REQUIRED), StorageError
+    (run it again).
     """
     with context.changing():
         token = _token(context)
         if token is None and context.journal.is_empty():
             raise NotRegistered("Server is not registered")
-        if token is not None and not local:
-            _tell_service(context, token)
+        if token is not None:
+            _give_back(context, token, telling)
         for note in context.journal.revert(keep_actions=keep_key):
             context.console.note(note)
         # A token that no journal knows of (put there by hand) is none to leave behind.
@@ -38,19 +48,39 @@ def _token(context: Context) -> Optional[str]:
         return None
 
 
-def _tell_service(context: Context, token: str) -> None:
+def _give_back(context: Context, token: str, telling: str) -> None:
+    if telling == LOCAL:
+        return
+    if telling == REQUIRED:
+        tell_service(context, token)
+        return
     try:
-        server = str(read_registration(context.paths).get("server") or "")
+        tell_service(context, token, _PATIENCE)
+    except TuxcareError as error:
+        context.console.note("{}; {}".format(error.message, _SEAT_STAYS))
+
+
+def tell_service(context: Context, token: str, patience: Optional[float] = None) -> None:
+    """Give the seat back. `patience`: seconds, with one attempt. Raises NetworkError, RefusedError.
+
+    The seat of a host that this one was copied from is not ours to give.
+    """
+    try:
+        registration = read_registration(context.paths)
     except ConfigError:
-        server = ""
-    server = server or context.conf().register_url
+        registration = {}
+    if identity.is_copy(context, registration):
+        context.console.note(
+            "This host is a copy of another one: the seat and the token stay with that one."
+        )
+        return
+    server = str(registration.get("server") or "") or context.conf().register_url
     try:
-        known = context.service(server).unregister(token)
+        known = context.service(server, patience).unregister(token)
     except NetworkError as error:
         raise NetworkError(
             error.message,
-            "Nothing was changed. Try again later, or run 'tuxctl unregister --local': then the "
-            "licence's seat stays taken until it is freed in your account.",
+            "Nothing was changed. Try again later, or add --local: then {}.".format(_SEAT_STAYS),
         ) from error
     if not known:
         context.console.note("{} did not know this host's token any more".format(server))

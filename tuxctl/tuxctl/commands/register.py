@@ -46,7 +46,8 @@ def is_asked(arguments: argparse.Namespace) -> bool:
 
 def check_alone(arguments: argparse.Namespace) -> None:
     """Raises UsageError for options that go with registering where nothing asks for it."""
-    if arguments.server or (arguments.strict and not arguments.command):
+    alone = not arguments.command
+    if (arguments.server and arguments.command != "repos") or (arguments.strict and alone):
         raise UsageError("--server and --strict go with registering", "See 'tuxctl --help'.")
 
 
@@ -63,7 +64,7 @@ def command(arguments: argparse.Namespace) -> Command:
             "Give one with --license-key or --license-key-file.",
         )
     mode = (MODE_STRICT if arguments.strict else MODE_PATCHED) if arguments.fips else None
-    order = Order(key, arguments.force, mode, _server(arguments.server))
+    order = Order(key, arguments.force, mode, server_url(arguments))
     return lambda context: register(context, order)
 
 
@@ -77,8 +78,9 @@ def _key(arguments: argparse.Namespace) -> Optional[licence.LicenceKey]:
     return None
 
 
-def _server(text: Optional[str]) -> Optional[str]:
+def server_url(arguments: argparse.Namespace) -> Optional[str]:
+    """--server without its trailing slash. Raises UsageError."""
     try:
-        return normalize_url(text) if text is not None else None
+        return normalize_url(arguments.server) if arguments.server is not None else None
     except ValueError as error:
         raise UsageError("--server: {}".format(error)) from error

@@ -7,10 +7,12 @@ from tuxctl.commands import Adder, Command, add_json
 
 def add(adder: Adder) -> None:
     text = "show registration, release, FIPS mode and repositories"
-    add_json(adder.add("status", text, _make, network=True))
+    parser = adder.add("status", text, _make, network=True)
+    add_json(parser)
+    parser.add_argument("--offline", action="store_true", help="ask no server")
 
 
 def _make(arguments: argparse.Namespace) -> Command:
     from tuxctl.status import status
 
-    return lambda context: status(context, arguments.json)
+    return lambda context: status(context, arguments.json, arguments.offline)

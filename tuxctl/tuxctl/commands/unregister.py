@@ -7,7 +7,15 @@ from tuxctl.commands import Adder, Command
 
 def add(adder: Adder) -> None:
     parser = adder.add("unregister", "de-register, and put every file back", _make, network=True)
-    parser.add_argument("--local", action="store_true", help="do not tell the registration service")
+    telling = parser.add_mutually_exclusive_group()
+    telling.add_argument(
+        "--local", action="store_true", help="do not tell the registration service"
+    )
+    telling.add_argument(
+        "--best-effort",
+        action="store_true",
+        help="tell the registration service if it answers within some seconds",
+    )
     parser.add_argument(
         "--keep-key",
         action="store_true",
@@ -16,10 +24,13 @@ def add(adder: Adder) -> None:
 
 
 def _make(arguments: argparse.Namespace) -> Command:
-    return command(arguments.local, arguments.keep_key)
+    from tuxctl.unregister import ATTEMPTED, LOCAL, REQUIRED, unregister
+
+    telling = ATTEMPTED if arguments.best_effort else LOCAL if arguments.local else REQUIRED
+    return lambda context: unregister(context, telling, arguments.keep_key)
 
 
-def command(local: bool = False, keep_key: bool = False) -> Command:
+def command() -> Command:
     from tuxctl.unregister import unregister
 
-    return lambda context: unregister(context, local, keep_key)
+    return unregister
