@@ -20,6 +20,7 @@ INTEGRATION = [
     "test_tuxctl_fips.py",
     "test_tuxctl_network.py",
     "test_tuxctl_status.py",
+    "test_tuxctl_bundle.py",
 ]
 
 
