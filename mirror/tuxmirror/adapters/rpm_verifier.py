@@ -18,9 +18,9 @@ from ..core.rpmkeys import check_output
 from ..ports import Verified
 from .keyring import GpgKeyring, rpm_database
 
-# Large enough that starting rpmkeys does not show, small enough to overlap with the transfer.
-BATCH_FILES = 100
-BATCH_BYTES = 64 << 20
+# Large enough that asking does not show, small enough that little is left when the last has come.
+BATCH_FILES = 25
+BATCH_BYTES = 8 << 20
 
 _Batch = list[tuple[Package, Path]]
 

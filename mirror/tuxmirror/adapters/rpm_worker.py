@@ -1,7 +1,7 @@
 """A process of its own that checks packages: `python -m tuxmirror.adapters.rpm_worker DATABASE`.
 
-Reads one JSON line a batch, `[[path, …], …]`, and answers one, `[[output, header or null], …]`:
-what `rpmkeys -Kv` printed of each file and what its header says. Judging is the parent's. rpm's
+Reads one JSON line a batch, `[path, …]`, and answers one, `[[output, header or null], …]`: what
+`rpmkeys -Kv` prints of each file and what its header says. Judging is the parent's. rpm's
 configuration is process-global and its parser meets untrusted bytes: both stay in here.
 """
 
@@ -12,12 +12,9 @@ import resource
 import subprocess
 import sys
 
-import rpm
+from .rpm_header import SKIPPED_DIGESTS, HeaderCheck
 
 MEMORY_BYTES = 2 << 30
-# RPMVSF_NOMD5 and RPMVSF_NOSHA1HEADER (rpm/rpmts.h): they prove nothing any more, take as long as
-# all the rest, and a machine in FIPS mode does not have them. The SHA-256 digests stay required.
-SKIPPED_DIGESTS = 0x20100
 
 
 def rpmkeys(database: str, paths: list[str], skipped: int = SKIPPED_DIGESTS) -> list[str]:
@@ -56,36 +53,23 @@ def _split(text: str, paths: list[str]) -> list[str]:
     return ["\n".join(found[path]) for path in paths]
 
 
-def header(transaction: rpm.TransactionSet, path: str) -> list[object] | None:
-    """The fields of `core.package.Header`, in its order; None where there is no header."""
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            head = transaction.hdrFromFdno(file.fileno())
-    except (rpm.error, OSError):
-        return None
-    source = head.isSource()
+def check(headers: HeaderCheck, database: str, paths: list[str]) -> list[list[object]]:
+    """Output and header of each; `rpmkeys` sees those alone that are not plainly good."""
+    found = [headers.verified(path) for path in paths]
+    odd = [path for path, answer in zip(paths, found) if answer is None]
+    outputs = iter(rpmkeys(database, odd) if odd else [])
     return [
-        head[rpm.RPMTAG_NAME],
-        head[rpm.RPMTAG_EPOCH] or 0,
-        head[rpm.RPMTAG_VERSION],
-        head[rpm.RPMTAG_RELEASE],
-        ("nosrc" if head[rpm.RPMTAG_NOSOURCE] else "src") if source else head[rpm.RPMTAG_ARCH],
-        head[rpm.RPMTAG_BUILDTIME],
-        head[rpm.RPMTAG_SOURCERPM] or "",
+        list(answer) if answer else [next(outputs), headers.read(path)]
+        for path, answer in zip(paths, found)
     ]
 
 
 def main() -> int:
     database = sys.argv[1]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    transaction = rpm.TransactionSet()
-    # Signatures are rpmkeys' to check: here only the fields are read.
-    transaction.setVSFlags(-1)
+    headers = HeaderCheck(database)
     for line in sys.stdin:
-        paths = json.loads(line)
-        outputs = rpmkeys(database, paths)
-        answer = [[text, header(transaction, path)] for text, path in zip(outputs, paths)]
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(check(headers, database, json.loads(line))), flush=True)
     return 0
 
 
