@@ -129,7 +129,7 @@ def failed_everywhere(lab, chosen, error):
 
 def test_enough_points_are_found(lab):
     assert len(lab.points) >= LEAST
-    assert {"rename", "mkdir", "symlink", "write", "openat", "fsync"} <= {
+    assert {"rename", "mkdir", "symlink", "write", "writev", "openat", "fsync"} <= {
         point.call for point in lab.points
     }
 

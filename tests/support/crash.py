@@ -22,12 +22,22 @@ from .mirror import MirrorSite, Run, run, sha256
 CHANGING = (
     "rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat", "mkdir", "mkdirat",
     "unlink", "unlinkat", "rmdir", "chmod", "fchmod", "fchmodat", "ftruncate", "truncate", "write",
-    "pwrite64", "fsync", "fdatasync", "syncfs", "openat",
+    "writev", "pwrite64", "fsync", "fdatasync", "syncfs", "openat",
 )  # fmt: skip
 # What a full or dying disk makes fail. A failing unlink is no full disk's doing.
 FALLIBLE = {
-    "ENOSPC": ("write", "pwrite64", "link", "linkat", "symlink", "mkdir", "rename", "openat"),
-    "EIO": ("write", "pwrite64", "fsync", "syncfs", "rename", "link", "linkat"),
+    "ENOSPC": (
+        "write",
+        "writev",
+        "pwrite64",
+        "link",
+        "linkat",
+        "symlink",
+        "mkdir",
+        "rename",
+        "openat",
+    ),
+    "EIO": ("write", "writev", "pwrite64", "fsync", "syncfs", "rename", "link", "linkat"),
 }
 
 

@@ -65,6 +65,8 @@ class CurlTransport:
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, parallel * _BURST)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
         self._idle: list[pycurl.Curl] = []
+        # Handles whose last transfer set options that the next one must not have.
+        self._altered: set[pycurl.Curl] = set()
         self._on_their_way = 0
         self._failures: list[Failure] = []
 
@@ -128,10 +130,8 @@ class CurlTransport:
             job = due.popleft() if due else next(jobs, None)
             if job is None:
                 return
-            handle = self._idle.pop() if self._idle else pycurl.Curl()
-            handle.reset()
+            handle = self._idle.pop() if self._idle else self._new_handle()
             self._configure(handle, job)
-            job.begin(handle)
             self._multi.add_handle(handle)
             active[handle] = job
             self._on_their_way += job.weight
@@ -152,9 +152,15 @@ class CurlTransport:
         while self._multi.perform()[0] == pycurl.E_CALL_MULTI_PERFORM:
             pass
         done = False
+        for handle, job in [found for found in active.items() if found[1].has_news]:
+            job.take_in()
+            if job.refused:
+                done = True
+                yield from self._finished(handle, active, waiting, (0, job.refused))
         while True:
             queued, good, bad = self._multi.info_read()
             for handle in good:
+                active[handle].take_in()
                 done = True
                 yield from self._finished(handle, active, waiting, None)
             for handle, number, message in bad:
@@ -187,8 +193,6 @@ class CurlTransport:
             # libcurl leaves some failed handles half-made, which then refuse options.
             handle.close()
         job.close()
-        if job.raised:
-            raise job.raised
         outcome = self._outcome(job, status, location, trouble)
         if outcome is None:
             yield job, None
@@ -224,14 +228,15 @@ class CurlTransport:
         self._failures.append(Failure(job.url, problem))
         return job.failed(problem, retry, self._limits)
 
-    def _configure(self, handle: pycurl.Curl, job: Job) -> None:
+    def _new_handle(self) -> pycurl.Curl:
+        handle = pycurl.Curl()
+        self._set_fixed(handle)
+        return handle
+
+    def _set_fixed(self, handle: pycurl.Curl) -> None:
+        """What is the same for every transfer."""
         limits = self._limits
-        url, bearer = self._tokens.apply(job.url)
-        if bearer:
-            handle.setopt(pycurl.HTTPAUTH, _HTTPAUTH_BEARER)
-            handle.setopt(pycurl.XOAUTH2_BEARER, bearer)
         for option, value in (
-            (pycurl.URL, quote(url, safe=":/?&=%~@!$'()*,;+[]")),
             (pycurl.NOSIGNAL, 1),
             (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
             (pycurl.FOLLOWLOCATION, 0),
@@ -240,11 +245,25 @@ class CurlTransport:
             (pycurl.LOW_SPEED_LIMIT, limits.min_rate),
             (pycurl.LOW_SPEED_TIME, limits.stall),
             (pycurl.BUFFERSIZE, 262144),
-            (pycurl.WRITEFUNCTION, job.write),
-            (pycurl.HEADERFUNCTION, job.header),
             (pycurl.PIPEWAIT, 1),
         ):
             handle.setopt(option, value)
+
+    def _configure(self, handle: pycurl.Curl, job: Job) -> None:
+        """What is a transfer's own."""
+        if handle in self._altered:
+            self._altered.remove(handle)
+            handle.reset()
+            self._set_fixed(handle)
+        url, bearer = self._tokens.apply(job.url)
+        handle.setopt(pycurl.URL, quote(url, safe=":/?&=%~@!$'()*,;+[]"))
+        handle.setopt(pycurl.WRITEFUNCTION, job.chunks.append)
+        handle.setopt(pycurl.HEADERFUNCTION, job.headers.append)
+        if bearer:
+            handle.setopt(pycurl.HTTPAUTH, _HTTPAUTH_BEARER)
+            handle.setopt(pycurl.XOAUTH2_BEARER, bearer)
+        if job.begin(handle) or bearer:
+            self._altered.add(handle)
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from ..core.errors import StorageError
 
 
 @contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
+def storage_errors(path: str | Path) -> Iterator[None]:
     """Turn what the operating system says of a file into a StorageError that names it."""
     try:
         yield
