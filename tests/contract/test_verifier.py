@@ -5,17 +5,23 @@ workers that die, and packages made by others to be bad.
 """
 
 import hashlib
+from random import Random
 
 import createrepo_c
 import pytest
+import rpm_rs
 
-from tests.support import SHARED_DATA
-from tests.support.rpms import RpmSpec, build_rpms, strip_signature
-from tuxmirror.adapters import rpm_verifier
-from tuxmirror.adapters.keyring import GpgKeyring
+from tests.support import SHARED_DATA, rpmheader
+from tests.support.rpms import RpmSpec, build_rpms, replace_rpm, strip_signature
+from tuxmirror.adapters import rpm_verifier, rpm_worker
+from tuxmirror.adapters.keyring import GpgKeyring, rpm_database
 from tuxmirror.adapters.rpm_verifier import RpmVerifier
 from tuxmirror.core.errors import SignatureError
 from tuxmirror.core.package import Package
+from tuxmirror.core.rpmkeys import check_output
+
+# RPMTAG_DSAHEADER, RPMTAG_RSAHEADER.
+RSA_HEADER_TAGS = (267, 268)
 
 
 @pytest.fixture
@@ -70,6 +76,50 @@ def test_file_names_cannot_forge_an_answer(keyring, keys, tmp_path):
     results = verify(keyring, [(described(good), good), (described(odd), odd)])
     assert results[good.name].error is None
     assert results[odd.name].error is not None
+
+
+def test_both_ways_agree_wherever_a_byte_is_changed(keyring, keys, tmp_path):
+    """What is taken without `rpmkeys` is what it would take: nothing more, nothing less."""
+    [whole] = build_rpms([RpmSpec("alpha", size=3000)], tmp_path / "whole", keys.almalinux)
+    content, package = whole.read_bytes(), described(whole)
+    random, parts = Random(7), rpmheader.segments(content)
+    places = [random.randrange(parts.header) for _ in range(60)]
+    places += [random.randrange(parts.header, parts.payload) for _ in range(60)]
+    places += [random.randrange(parts.payload, len(content)) for _ in range(20)]
+    paths = []
+    for place in places:
+        path = tmp_path / f"changed-{place}.rpm"
+        changed = content[place] ^ (1 << random.randrange(8))
+        path.write_bytes(content[:place] + bytes([changed]) + content[place + 1 :])
+        paths.append(path)
+    results = verify(keyring, [(package, path) for path in paths])
+    with rpm_database(keyring) as database:
+        outputs = rpm_worker.rpmkeys(str(database), list(map(str, paths)))
+    accepted = {path.name for path, output in zip(paths, outputs) if is_good(output, keyring)}
+    assert {name for name, result in results.items() if result.error is None} == accepted
+    # What nobody signed (lead, padding) may change: the whole file's digest covers that.
+    assert not {f"changed-{place}.rpm" for place in places if place >= parts.header} & accepted
+
+
+def is_good(output, keyring):
+    try:
+        check_output(output, keyring.key_ids, "a.rpm")
+    except SignatureError:
+        return False
+    return True
+
+
+def test_signature_tag_in_the_main_header_is_nobodys_signature(keyring, keys, tmp_path):
+    """rpm shows a tag of the main header in place of the signature header's."""
+    [good, bad] = build_rpms([RpmSpec("good"), RpmSpec("bad")], tmp_path, keys.almalinux)
+    promised = described(bad)
+    stolen = rpmheader.parse(good.read_bytes(), rpmheader.segments(good.read_bytes()).signature)
+    tags = {tag: stolen[tag] for tag in RSA_HEADER_TAGS if tag in stolen}
+    assert tags
+    package = rpm_rs.Package.from_bytes(rpmheader.with_tags(bad.read_bytes(), tags))
+    package.clear_signatures()  # and makes the digests anew
+    replace_rpm(bad, package)
+    assert verify(keyring, [(promised, bad)])[bad.name].error is not None
 
 
 def test_missing_file_is_refused(keyring, keys, tmp_path):
