@@ -38,6 +38,7 @@ PIN_STATUSES = ("active", "interim", PENDING, "historical")
 
 _RELEASE = re.compile(r"[0-9]+\.[0-9]+\Z")
 _CERTIFICATE = re.compile(r"[0-9]{1,6}\Z")
+_PROVIDER = re.compile(r"[0-9][A-Za-z0-9._-]*\Z")
 _REPOSITORY = re.compile(r"[A-Za-z0-9._:-]+\Z")
 _PIN_SECTION = re.compile(r"pin ([A-Za-z0-9][A-Za-z0-9._+-]*)\Z")
 _MANIFEST_KEYS = ("format", "release", "status", "patched_repositories")
@@ -51,6 +52,7 @@ _PIN_KEYS = (
     "repositories",
     "binaries",
     "modules",
+    "provider",
 )
 
 
@@ -70,6 +72,7 @@ class Pin(NamedTuple):
     """One source package and its validated builds, newest generation first.
 
     `modules` names those of `binaries` that hold what is validated; the rest comes with them.
+    `provider`: the version that OpenSSL's FIPS provider of a validated build says it has.
     """
 
     source: str
@@ -83,6 +86,7 @@ class Pin(NamedTuple):
     binaries: Tuple[Binary, ...]
     path: str
     modules: Tuple[str, ...] = ()
+    provider: Optional[str] = None
 
     @property
     def is_validated(self) -> bool:
@@ -157,6 +161,7 @@ def _parse_pin(path: str, parser: configparser.ConfigParser, name: str) -> Pin:
         binaries=section.lines("binaries", _binary),
         path=path,
         modules=section.words("modules", str) if section.values.get("modules") else (),
+        provider=section.one("provider", _provider) if "provider" in section.values else None,
     )
     _check_pin(section, pin)
     return pin
@@ -350,6 +355,7 @@ def _matching(pattern: "Pattern[str]", what: str) -> Callable[[str], str]:
     return check
 
 
+_provider = _matching(_PROVIDER, "a version such as 3.0.7-1d2bd88ee26b3c90")
 _repository = _matching(_REPOSITORY, "ids of repositories")
 
 

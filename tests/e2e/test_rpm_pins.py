@@ -131,7 +131,7 @@ def test_changing_the_mode_swaps_the_pins(customer):
         swap = ("--disablerepo=*", "--enablerepo=base-test", "swap", "tuxcare-fips-pin",
                 "tuxcare-fips-pin-strict")  # fmt: skip
         assert customer.dnf(*swap, check=False).returncode == 1
-        customer.run(["tuxctl", "fips", "enable", "--strict"])
+        customer.run(["tuxctl", "fips", "enable", "--strict", "--pins-only"])
         customer.dnf(*swap)
     assert installed(customer, "tuxcare-fips-pin-strict")
     assert not installed(customer, "tuxcare-fips-pin")

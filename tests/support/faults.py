@@ -58,5 +58,5 @@ class FaultySystem(System):
     def remove_directory(self, path):
         self._operation(lambda: super(FaultySystem, self).remove_directory(path))
 
-    def run(self, argv, timeout=120):
-        return self._operation(lambda: super(FaultySystem, self).run(argv, timeout))
+    def run(self, argv, *arguments, **options):
+        return self._operation(lambda: super(FaultySystem, self).run(argv, *arguments, **options))

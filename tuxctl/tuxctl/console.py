@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from typing import Iterator, Optional, TextIO
 
 from tuxcare.errors import RegistrationStateError, TuxcareError
@@ -58,6 +59,11 @@ class Console:
             self.say("{}. {}: failed".format(number, title))
             raise
         self.say("{}. {}: {}".format(number, title, step.detail))
+
+    def confirm(self, question: str) -> bool:
+        """Ask a person; anything but yes is no."""
+        print(question + " [y/N] ", end="", file=self._err, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
     def error(self, error: TuxcareError) -> None:
         """The message and the way out. Those of the registration's state are the guide's own."""

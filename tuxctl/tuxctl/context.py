@@ -2,13 +2,13 @@
 
 import contextlib
 import datetime
-from typing import TYPE_CHECKING, Iterator, Optional
+from typing import TYPE_CHECKING, Dict, Iterator, Optional
 
 from tuxcare.errors import UsageError
 from tuxcare.host import HostPaths, TuxcareConf, read_tuxcare_conf
 from tuxctl import rpmkeys
 from tuxctl.console import Console
-from tuxctl.journal import Journal
+from tuxctl.journal import Journal, Undoer
 from tuxctl.system import System
 
 if TYPE_CHECKING:
@@ -25,8 +25,21 @@ class Context:
         self.system = system
         self.console = console
         self.rpm_keys = rpmkeys.RpmKeys(system)
-        self.journal = Journal(self.paths, system, {rpmkeys.ACTION: self.rpm_keys.undo})
+        self.journal = Journal(self.paths, system, self._undoers())
         self._network: Optional["Network"] = None
+
+    def _undoers(self) -> Dict[str, Undoer]:
+        # They know a Context themselves.
+        from tuxctl.fips import boot, packages
+
+        loader = boot.BootLoader(self.system, self.console)
+        return {
+            rpmkeys.ACTION: self.rpm_keys.undo,
+            boot.DEFAULT: loader.undo_default,
+            boot.MODE: loader.undo_mode,
+            boot.MODE_OFF: loader.redo_mode,
+            packages.ACTION: packages.Packages(self.system, self.console).undo,
+        }
 
     def conf(self) -> TuxcareConf:
         """Raises ConfigError."""

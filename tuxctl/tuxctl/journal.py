@@ -16,11 +16,12 @@ Kinds of file decide what happens to edits that people made after ours:
     secret  ours alone: the original comes back, nothing of ours is left
 """
 
+import abc
 import contextlib
 import functools
 import hashlib
 import os
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Set
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Set
 
 from tuxcare.errors import StorageError, TuxcareError
 from tuxcare.host import HostPaths
@@ -63,6 +64,10 @@ class Journal:
         """What finished runs changed: `before` the first of them, `after` the last."""
         return self._load().files
 
+    def actions(self) -> List[Action]:
+        """What finished runs did besides changing files, in order."""
+        return self._load().actions
+
     def is_empty(self) -> bool:
         document = self._load()
         return not (document.files or document.actions or document.run)
@@ -96,7 +101,7 @@ class Journal:
         """A run: all of its changes, or none if its body raises."""
         document = self._load()
         self._prepare()
-        self._save(document._replace(run=command, changes=[], run_actions=[]))
+        self._save(document._replace(run=command, changes=[], run_actions=[], settled=[]))
         try:
             yield Run(self)
             self._finish()
@@ -124,6 +129,12 @@ class Journal:
     def record_action(self, action: Action) -> None:
         document = self._load()
         self._save(document._replace(run_actions=document.run_actions + [action]))
+
+    def settle(self, kinds: Sequence[str]) -> None:
+        """The unfinished run undoes what was done of these kinds: once it is finished, so are
+        they."""
+        document = self._load()
+        self._save(document._replace(settled=sorted({*document.settled, *kinds})))
 
     def capture(self, path: str, kind: str, data: Optional[bytes], mode: int) -> Change:
         """The change that brings a file (real path) to `data` (None: removes it); bytes kept."""
@@ -222,7 +233,11 @@ class Journal:
         for path, change in document.files.items():
             if path not in files and change.before is None:
                 self._remove_directories(change)
-        actions = document.actions + document.run_actions
+        actions = [
+            action
+            for action in document.actions + document.run_actions
+            if action.kind not in document.settled
+        ]
         self._save(Document(files, actions, None, [], []))
 
     def _tidy(self, document: Document) -> None:
@@ -357,7 +372,17 @@ class Journal:
         self._system.write(self._file, records.dump(document), self._own())
 
 
-class Run:
+class Writer(abc.ABC):
+    """What changes files: a Run, or a tuxctl.preview.Preview that only shows them."""
+
+    @abc.abstractmethod
+    def put(
+        self, path: str, data: Optional[bytes], kind: str, mode: int = 0o644, stands: bool = False
+    ) -> bool:
+        """Bring a file (real path) to `data`, None to remove it; whether that changes anything."""
+
+
+class Run(Writer):
     """An unfinished run: every change of it goes through here."""
 
     def __init__(self, journal: Journal) -> None:
@@ -390,6 +415,10 @@ class Run:
         """Do what is no change of a file, after writing down how to undo it."""
         self._journal.record_action(action)
         do()
+
+    def settle(self, *kinds: str) -> None:
+        """This run takes back what earlier ones did of these kinds."""
+        self._journal.settle(kinds)
 
 
 def _same_bytes(current: Optional[Content], state: Optional[State]) -> bool:

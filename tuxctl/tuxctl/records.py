@@ -1,7 +1,7 @@
 """What the journal writes down, and how it reads in journal.json. Pure."""
 
 import json
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence
 
 from tuxctl.system import Attributes, Content
 
@@ -56,13 +56,17 @@ class Action(NamedTuple):
 
 
 class Document(NamedTuple):
-    """journal.json. `run` names the command of an unfinished run; its changes are in order."""
+    """journal.json. `run` names the command of an unfinished run; its changes are in order.
+
+    `settled`: kinds of actions of earlier runs that the unfinished one takes back.
+    """
 
     files: Dict[str, Change]
     actions: List[Action]
     run: Optional[str]
     changes: List[Change]
     run_actions: List[Action]
+    settled: Sequence[str] = ()
 
 
 def merged_files(files: Mapping[str, Change], changes: List[Change]) -> Dict[str, Change]:
@@ -96,6 +100,7 @@ def dump(document: Document) -> bytes:
         "run": document.run,
         "changes": [_dump_change(change) for change in document.changes],
         "run_actions": [dict(action._asdict()) for action in document.run_actions],
+        "settled": list(document.settled),
     }
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
@@ -112,6 +117,7 @@ def load(data: bytes) -> Document:
         value["run"],
         [_load_change(item) for item in value["changes"]],
         [Action(**item) for item in value["run_actions"]],
+        value.get("settled", []),
     )
 
 

@@ -11,9 +11,10 @@ from typing import Any, Dict, List, NamedTuple, Optional
 
 from tuxcare.errors import AlreadyRegistered, ConfigError, RefusedError, TuxcareError, UsageError
 from tuxcare.host import HostPaths, TuxcareConf, read_registration, read_token
-from tuxctl import clock, fips, identity, preflight, reasons, repos
+from tuxctl import clock, identity, preflight, reasons, repos
 from tuxctl.context import Context
-from tuxctl.fips import Fips
+from tuxctl.fips import choice as fips
+from tuxctl.fips.choice import Fips
 from tuxctl.journal import Run
 from tuxctl.licence import ESU, FIPS, LicenceKey
 from tuxctl.lifecycle import covers

@@ -12,10 +12,13 @@ import glob
 import hashlib
 import os
 import platform
+import shutil
+import signal
 import socket
 import stat
 import subprocess
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
+import sys
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence
 
 from tuxcare.errors import LockHeld, StorageError
 
@@ -61,6 +64,11 @@ class System:
 
     # -- facts -------------------------------------------------------------------------------
 
+    @property
+    def is_live(self) -> bool:
+        """Whether this is the running host, not an image."""
+        return self.root == "/"
+
     def euid(self) -> int:
         return os.geteuid()
 
@@ -74,6 +82,27 @@ class System:
 
     def host_name(self) -> str:
         return socket.gethostname()
+
+    def on_terminal(self) -> bool:
+        """Whether a person can be asked."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
+    def is_separate(self, path: str) -> bool:
+        """Whether a directory lies on another file system than the root."""
+        with _storage(path):
+            return os.stat(path).st_dev != os.stat(self.root).st_dev
+
+    def free_bytes(self, path: str) -> int:
+        """What root may still write to the file system that `path` is on."""
+        with _storage(path):
+            found = os.statvfs(path)
+            return found.f_bavail * found.f_frsize
+
+    def size(self, path: str) -> Optional[int]:
+        """Bytes of a file, None where there is none."""
+        with _storage(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            return os.stat(self.resolve(path)).st_size
+        return None
 
     # -- files -------------------------------------------------------------------------------
 
@@ -278,34 +307,68 @@ class System:
 
     # -- processes ---------------------------------------------------------------------------
 
-    def run(self, argv: Sequence[str], timeout: float = 120) -> Outcome:
+    def has_program(self, name: str) -> bool:
+        return shutil.which(name) is not None
+
+    def run(
+        self,
+        argv: Sequence[str],
+        timeout: Optional[float] = 120,
+        environment: Mapping[str, str] = {},
+        shielded: bool = False,
+    ) -> Outcome:
         """Run a program to its end with a plain environment. Raises StorageError if it cannot run.
 
-        Arguments are seen by every user of the machine: never pass a secret.
+        `shielded`: it is not to be cut off half-way (rpm, the boot loader): being told to end
+        takes effect after it. Arguments are seen by every user of the machine: never pass a
+        secret.
         """
-        environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        environment["LC_ALL"] = "C.UTF-8"
+        plain = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         try:
-            done = subprocess.run(
-                list(argv),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=environment,
-                timeout=timeout,
-                check=False,
-            )
+            with contextlib.ExitStack() as stack:
+                if shielded:
+                    stack.enter_context(_signals_deferred())
+                done = subprocess.run(
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    env={**plain, "LC_ALL": "C.UTF-8", **environment},
+                    timeout=timeout,
+                    check=False,
+                    # Ctrl-C goes to all processes of the terminal's session.
+                    start_new_session=shielded,
+                )
         except OSError as error:
             raise StorageError("cannot run {}: {}".format(argv[0], _reason(error))) from error
         except subprocess.TimeoutExpired as error:
             raise StorageError(
-                "{} did not end within {:.0f} seconds".format(argv[0], timeout)
+                "{} did not end within {:.0f} seconds".format(argv[0], timeout or 0)
             ) from error
         return Outcome(
             done.returncode,
             done.stdout.decode("utf-8", "replace"),
             done.stderr.decode("utf-8", "replace"),
         )
+
+
+@contextlib.contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Being told to end takes effect when the body is through."""
+    told: List[int] = []
+
+    def remember(number: int, _frame: Any) -> None:
+        told.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, remember) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if told:
+        raise KeyboardInterrupt
 
 
 def _temporary(path: str) -> str:

@@ -1,11 +1,12 @@
 """`tuxctl unregister`, `tuxctl --delete`: give the seat back and the host its own files."""
 
-from typing import Optional
+from typing import List, Optional
 
 from tuxcare.errors import ConfigError, NetworkError, NotRegistered, TuxcareError
 from tuxcare.host import read_registration, read_token
 from tuxctl import identity
 from tuxctl.context import Context
+from tuxctl.fips import boot
 
 SUCCESS = "De-registration successful"
 
@@ -33,11 +34,23 @@ def unregister(context: Context, telling: str = REQUIRED, keep_key: bool = False
             raise NotRegistered("Server is not registered")
         if token is not None:
             _give_back(context, token, telling)
-        for note in context.journal.revert(keep_actions=keep_key):
+        kept = boot_remarks(context) if keep_key else []
+        for note in context.journal.revert(keep_actions=keep_key) + kept:
             context.console.note(note)
         # A token that no journal knows of (put there by hand) is none to leave behind.
         context.system.remove(context.paths.token)
     context.console.say(SUCCESS)
+
+
+def boot_remarks(context: Context) -> List[str]:
+    """What `keep_key` leaves of FIPS mode: no boot loader is touched from a scriptlet."""
+    kinds = {action.kind for action in context.journal.actions()}
+    lines = []
+    if boot.MODE in kinds:
+        lines.append("FIPS mode stays on for the next boot: 'fips-mode-setup --disable' ends it")
+    if boot.DEFAULT in kinds:
+        lines.append("the validated kernel stays the boot default: 'grubby --set-default=...'")
+    return lines
 
 
 def _token(context: Context) -> Optional[str]:

@@ -1,11 +1,10 @@
 """FIPS mode as configuration: the choice, its repository, and what holds tools without plugins.
 
 The choice in /etc/tuxcare/fips.conf makes the DNF plugin enforce the pins of the release's
-manifest. Installing the validated builds, the boot entry and the kernel's own mode stay with the
-administrator, as in the guide.
+manifest. Here is no process started and nothing but files is changed.
 """
 
-from typing import List, NamedTuple, Optional
+from typing import List, NamedTuple, Optional, Tuple
 
 from tuxcare import manifest as manifests
 from tuxcare.errors import ConfigError, NotRegistered, RefusedError
@@ -17,14 +16,13 @@ from tuxcare.host import (
     format_fips_conf,
     parse_fips_conf,
     read_content_url,
-    read_fips,
     read_registration,
     read_token,
 )
 from tuxcare.manifest import Manifest
-from tuxctl import licence, preflight, reasons, repos
+from tuxctl import licence, preflight, repos
 from tuxctl.context import Context
-from tuxctl.journal import Run
+from tuxctl.journal import Writer
 from tuxctl.merge import take_back
 from tuxctl.records import EDITED, OWNED
 
@@ -74,42 +72,48 @@ def check_product(products: List[str]) -> None:
         )
 
 
-def write_choice(context: Context, run: Run, fips: Fips) -> None:
+def write_choice(context: Context, run: Writer, fips: Fips) -> None:
     """Record the mode, and protect the pin package from removal."""
     run.put(context.paths.fips_conf, format_fips_conf(fips.choice).encode(), OWNED)
     run.put(context.paths.protected, (PIN_PACKAGES[fips.choice.mode] + "\n").encode(), OWNED)
 
 
-def enable(context: Context, mode: str) -> None:
-    """`tuxctl fips enable`: on a registered host."""
-    with context.changing():
-        if read_token(context.paths) is None:
-            raise NotRegistered(
-                "Server is not registered", "Register it with 'tuxctl --fips --license-key KEY'."
-            )
-        facts = preflight.check_system(context)
-        registered = read_registration(context.paths).get("products")
-        if isinstance(registered, list):
-            check_product(registered)
-        fips = prepare(context, mode, facts.followed, facts.arch)
-        with context.journal.run("fips enable") as run:
-            write_choice(context, run, fips)
-            set_repository(context, run, offers_repository(context, facts))
-            hide_pinned(context, run, fips.pinned)
-        reasons.keep(context, fips.pinned)
-    context.console.say("FIPS mode is {} for AlmaLinux {}".format(mode, facts.followed))
+def check_host(context: Context, mode: str) -> Tuple[preflight.Facts, Fips]:
+    """Whether this host may have FIPS mode at all, and what it would be.
+
+    Raises NotRegistered, RefusedError (product, release), UsageError, ConfigError.
+    """
+    if read_token(context.paths) is None:
+        raise NotRegistered(
+            "Server is not registered", "Register it with 'tuxctl --fips --license-key KEY'."
+        )
+    facts = preflight.check_system(context)
+    registered = read_registration(context.paths).get("products")
+    if isinstance(registered, list):
+        check_product(registered)
+    return facts, prepare(context, mode, facts.followed, facts.arch)
 
 
-def disable(context: Context) -> None:
-    """`tuxctl fips disable`: takes back what enabling wrote; works with a damaged fips.conf."""
+def put(context: Context, run: Writer, fips: Fips, with_repository: bool) -> None:
+    """Write all that makes the mode hold."""
+    write_choice(context, run, fips)
+    set_repository(context, run, with_repository)
+    hide_pinned(context, run, fips.pinned)
+
+
+def take_away(context: Context, run: Writer) -> None:
+    """Take back what `put` wrote; works with a damaged fips.conf."""
+    unprotect(context, run)
+    run.put(context.paths.fips_conf, _switched_off(context), OWNED)
+    set_repository(context, run, False)
+    show_pinned(context, run)
+
+
+def unprotect(context: Context, run: Writer) -> None:
+    """Let the pin package be removed again."""
     paths = context.paths
-    with context.changing(), context.journal.run("fips disable") as run:
-        run.put(paths.fips_conf, _switched_off(context), OWNED)
-        if paths.inside(paths.protected) in context.journal.files():
-            run.put(paths.protected, context.journal.original(paths.protected), OWNED)
-        set_repository(context, run, False)
-        show_pinned(context, run)
-    context.console.say("FIPS mode is off")
+    if paths.inside(paths.protected) in context.journal.files():
+        run.put(paths.protected, context.journal.original(paths.protected), OWNED)
 
 
 def _switched_off(context: Context) -> Optional[bytes]:
@@ -126,19 +130,6 @@ def _switched_off(context: Context) -> Optional[bytes]:
     return format_fips_conf(off).encode() if choice.is_on else original
 
 
-def status(context: Context) -> None:
-    """`tuxctl fips status`: the mode, and the validated builds with their certificates."""
-    choice = read_fips(context.paths)
-    context.console.say("FIPS mode: {}".format(choice.mode))
-    if not choice.is_on or choice.release is None:
-        return
-    context.console.say("Release: AlmaLinux {}".format(choice.release))
-    for pin in manifests.load(context.paths, choice.release).pins:
-        builds = " or ".join(str(build) for build in pin.builds)
-        arches = ", ".join(pin.arches)
-        context.console.say("{} ({}): {}".format(builds, arches, pin.certificate_text))
-
-
 def offers_repository(context: Context, facts: preflight.Facts) -> bool:
     """Whether there is a tuxcare-fips to enable: some servers keep its builds in tuxcare-esu."""
     content = context.content(read_content_url(context.paths))
@@ -146,7 +137,7 @@ def offers_repository(context: Context, facts: preflight.Facts) -> bool:
     return not content.lacks_fips(facts.followed, facts.arch, token)
 
 
-def set_repository(context: Context, run: Run, wanted: bool) -> None:
+def set_repository(context: Context, run: Writer, wanted: bool) -> None:
     """Switch tuxcare-fips on or off."""
     path = context.paths.tuxcare_repo
     data = context.system.read(path)
@@ -156,7 +147,7 @@ def set_repository(context: Context, run: Run, wanted: bool) -> None:
         run.put(path, edited, EDITED)
 
 
-def hide_pinned(context: Context, run: Run, pinned: List[str]) -> None:
+def hide_pinned(context: Context, run: Writer, pinned: List[str]) -> None:
     """Hide AlmaLinux's pinned packages from tools that load no plugin, where that is wanted."""
     if not context.conf().compat_vars:
         return
@@ -167,7 +158,7 @@ def hide_pinned(context: Context, run: Run, pinned: List[str]) -> None:
             run.put(path, repos.switch(data, content_url, pinned).data, EDITED)
 
 
-def show_pinned(context: Context, run: Run) -> None:
+def show_pinned(context: Context, run: Writer) -> None:
     """Take back what hide_pinned wrote, edits of others kept."""
     content_url = read_content_url(context.paths)
     for path in preflight.almalinux_files(context):
