@@ -134,6 +134,35 @@ def postgresql():
         yield server
 
 
+@pytest.fixture(scope="session")
+def moto():
+    """A double of S3; its `bucket()` gives empty ones."""
+    from tests.support.s3 import Moto
+
+    with Moto() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def ceph():
+    """A real S3 service, from ./dev test --full."""
+    from tests.support.s3 import Ceph
+
+    requires("ceph")
+    with Ceph() as service:
+        yield service
+
+
+@pytest.fixture(params=["moto", pytest.param("ceph", marks=pytest.mark.full)])
+def s3_service(request):
+    """Each of the two in turn; this process's surroundings name it."""
+    from tests.support.s3 import surroundings
+
+    service = request.getfixturevalue(request.param)
+    with surroundings(service.environment):
+        yield service
+
+
 @pytest.fixture
 def shared_data():
     """The folder of packages made by others; the test is skipped where there is none."""

@@ -97,13 +97,17 @@ class Transport(Protocol):
 
 
 class Pool(Protocol):
-    """Verified content by SHA-256; immutable, and on the file system of what is published."""
+    """Verified content by SHA-256; immutable."""
 
     def missing(self, wanted: Iterable[str]) -> set[str]:
         """Those of `wanted` that are not in the pool."""
 
     def path(self, sha256: str) -> Path:
-        """Where it is or would be."""
+        """A file to read it from: where it is or would be, or, of a pool that is elsewhere, a
+        copy. Raises StorageError, DigestError where no such copy can be had."""
+
+    def same(self, path: Path, sha256: str) -> bool:
+        """Whether a file is what `path` gave, or a hard link of it."""
 
     def link(self, sha256: str, target: str) -> None:
         """Give it a name outside. Raises FileNotFoundError where the pool has lost it."""
@@ -112,7 +116,13 @@ class Pool(Protocol):
         """A small file, its digest checked again. Raises DigestError, StorageError."""
 
     def adopt(self, path: Path, sha256: str) -> None:
-        """Move a file whose content was verified into the pool; nothing, if it is there."""
+        """Move a file whose content was verified into the pool; nothing, if it is there.
+
+        It may be under way until `lost` or `flush` is called, which tell of trouble then.
+        """
+
+    def lost(self) -> Collection[str]:
+        """What was adopted since the last call and is not there now. Waits. Raises StorageError."""
 
     def add(self, data: bytes) -> str:
         """A small file from memory; its SHA-256."""
@@ -126,8 +136,8 @@ class Pool(Protocol):
     def contents(self) -> Iterator[tuple[str, int]]:
         """All that is there: SHA-256 and bytes."""
 
-    def remove(self, sha256: str) -> None:
-        """Give it up. The caller knows that nothing names it."""
+    def remove(self, contents: Iterable[str]) -> None:
+        """Give them up. The caller knows that nothing names them."""
 
     def leftovers(self, before: float) -> list[Path]:
         """What was set aside, before a time in seconds since the epoch."""
@@ -136,7 +146,7 @@ class Pool(Protocol):
         """Space left."""
 
     def flush(self) -> None:
-        """All that was added is on the disk afterwards."""
+        """All that was added is there to stay afterwards. Raises StorageError."""
 
 
 class Keyring(Protocol):

@@ -21,10 +21,10 @@ def requires(what: str) -> Optional[Path]:
     """What a test cannot do without, or the one allowed kind of skip.
 
     Args:
-        what: "root", "shared_data", "python3.6" or "python3.9".
+        what: "root", "shared_data", "ceph", "python3.6" or "python3.9".
 
     Returns:
-        the Path of the folder or interpreter; None for "root".
+        the Path of the folder, program or interpreter; None for "root".
     """
     if what == "root":
         if os.geteuid() != 0:
@@ -34,6 +34,11 @@ def requires(what: str) -> Optional[Path]:
         if not SHARED_DATA.is_dir():
             pytest.skip(KNOWN_SKIP + f"packages made by others, in {SHARED_DATA}")
         return SHARED_DATA
+    if what == "ceph":
+        program = shutil.which("radosgw")
+        if program is None:
+            pytest.skip(KNOWN_SKIP + "Ceph (./dev test --full installs it on Debian)")
+        return Path(program)
     if what in ("python3.6", "python3.9"):
         return _interpreter(what)
     raise ValueError(f"requires({what!r}): not a known reason to skip")

@@ -203,3 +203,37 @@ def test_a_mistyped_database_url_does_not_show_its_password():
 def test_an_unknown_key_is_an_error_also_without_a_value():
     with pytest.raises(ConfigError, match="unknown key 'storee'"):
         parse("[main]\nstoree =\n")
+
+
+def test_buckets_and_what_stays_here():
+    read = parse("[main]\nstore = s3://b-1/x/store\nlocal = /l\npublic = s3://b-1/x/public/\n")
+    assert (str(read.store_bucket), str(read.public_bucket)) == (
+        "s3://b-1/x/store",
+        "s3://b-1/x/public",
+    )
+    assert read.store == Path("/l")
+    assert parse("[main]\nstore = s3://bucket\n").store == Path("/var/lib/tuxmirror")
+    assert parse("[main]\npublic = s3://bucket\n").store_bucket is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["store = s3://B/x"], "s3://BUCKET/PREFIX"),
+        (["store = s3:///x"], "s3://BUCKET/PREFIX"),
+        (["store = s3://bucket/a/../b"], "prefix"),
+        (["store = s3://bucket/a b"], "prefix"),
+        (["local = /l"], "only beside store = s3://"),
+        (["store = s3://bucket/a", "public = s3://bucket/a/public"], "inside each other"),
+        (["store = s3://bucket", "public = s3://bucket/public"], "inside each other"),
+        (["workers = http://x:1"], "tcp://HOST:8786"),
+        (["workers = tcp://x"], "tcp://HOST:8786"),
+    ],
+)
+def test_buckets_that_cannot_be_meant(lines, named):
+    assert named in refused("\n".join(["[main]", *lines]))
+
+
+def test_prefixes_side_by_side_are_fine():
+    read = parse("[main]\nstore = s3://bucket/a\npublic = s3://bucket/ab\nworkers = tcp://h:8786\n")
+    assert (read.public_bucket.prefix, read.workers) == ("ab", "tcp://h:8786")

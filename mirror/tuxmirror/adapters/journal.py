@@ -25,14 +25,13 @@ class FileJournal:
         self._path = path
 
     def append(self, time: int, action: str, **fields: object) -> None:
-        who = {"user": _user(), "sudo_user": os.environ.get("SUDO_USER")}
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         with storage_errors(self._path):
             descriptor = os.open(self._path, flags, 0o600)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 last = _last_line(descriptor)
-                line = journal.seal({"time": time, **who, "action": action, **fields}, last)
+                line = journal.seal({"time": time, **who(), "action": action, **fields}, last)
                 if os.write(descriptor, line) != len(line):
                     raise StorageError("cannot write the log: disk full", path=str(self._path))
                 os.fsync(descriptor)
@@ -48,6 +47,11 @@ class FileJournal:
             except FileNotFoundError:
                 return []
         return journal.read(data, str(self._path))
+
+
+def who() -> dict[str, str | None]:
+    """Who is at work here, as the log's fields."""
+    return {"user": _user(), "sudo_user": os.environ.get("SUDO_USER")}
 
 
 def _user() -> str:

@@ -43,6 +43,18 @@ class FilePool:
         # As text: pathlib shows in the time of a first sync.
         return f"{self._text}/{sha256[:2]}/{sha256}"
 
+    def same(self, path: Path, sha256: str) -> bool:
+        own = self._name(sha256)
+        if str(path) == own:
+            return True
+        try:
+            return not path.is_symlink() and path.samefile(own)
+        except OSError:
+            return False
+
+    def lost(self) -> frozenset[str]:
+        return frozenset()
+
     def link(self, sha256: str, target: str) -> None:
         os.link(self._name(sha256), target)
 
@@ -111,10 +123,11 @@ class FilePool:
                         if _SHA256.fullmatch(entry.name):
                             yield entry.name, entry.stat(follow_symlinks=False).st_size
 
-    def remove(self, sha256: str) -> None:
-        path = self.path(sha256)
-        with storage_errors(path):
-            path.unlink(missing_ok=True)
+    def remove(self, contents: Iterable[str]) -> None:
+        for sha256 in contents:
+            path = self.path(sha256)
+            with storage_errors(path):
+                path.unlink(missing_ok=True)
 
     def leftovers(self, before: float) -> list[Path]:
         with storage_errors(self._root):

@@ -48,9 +48,15 @@ _PATIENCE = 60.0
 
 
 class FilePublisher:
-    """See `ports.Publisher`."""
+    """See `ports.Publisher`.
 
-    def __init__(self, public: Path, store: Path, pool: Pool, state: State) -> None:
+    Args:
+        linked: the pool's files are linked, not copied.
+    """
+
+    def __init__(
+        self, public: Path, store: Path, pool: Pool, state: State, linked: bool = True
+    ) -> None:
         self._public = public
         self._records = store / "publications"
         self._parts = SiteParts(public, store, pool)
@@ -58,7 +64,7 @@ class FilePublisher:
         self._state = state
         with storage_errors(public), readable_by_all():
             public.mkdir(parents=True, exist_ok=True)
-        if public.stat().st_dev != store.stat().st_dev:
+        if linked and public.stat().st_dev != store.stat().st_dev:
             raise ConfigError(
                 "store and public are on different file systems",
                 expected=f"{public} on the file system of {store}: published files are hard links",

@@ -38,7 +38,7 @@ def flaws(root: Path, contents: Mapping[str, str], pool: Pool) -> Iterator[Flaw]
     for path in sorted(present - contents.keys()):
         yield Flaw(path, None, digest(root / path) or "")
     for path, expected in contents.items():
-        if not _same_file(root / path, pool.path(expected)):
+        if not pool.same(root / path, expected):
             found = digest(root / path)
             if found != expected:
                 yield Flaw(path, expected, found)
@@ -56,13 +56,6 @@ def mend(root: Path, flaw: Flaw, pool: Pool) -> None:
         fresh.unlink(missing_ok=True)
         pool.link(flaw.expected, str(fresh))
         fresh.replace(path)
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    try:
-        return not one.is_symlink() and one.samefile(other)
-    except OSError:
-        return False
 
 
 def entries(folder: Path) -> list[Path]:

@@ -11,6 +11,7 @@ from ..core.config import Config, Tree
 from ..core.errors import ConfigError
 from ..ports import Reporter, Signer
 from ..usecases.context import Mirror
+from .storage import make_storage
 
 
 def make_mirror(config: Config, reporter: Reporter) -> Mirror:
@@ -18,20 +19,15 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
     import time
 
     from ..adapters.curl import CurlTransport
-    from ..adapters.journal import FileJournal
-    from ..adapters.pool import FilePool
-    from ..adapters.publisher import FilePublisher
-    from ..adapters.state import FileState
 
-    state = FileState(config.store)
-    pool = FilePool(config.store / "pool")
+    pool, state, publisher, journal = make_storage(config)
     return Mirror(
         config=config,
         transport=CurlTransport(_roots(config), config.parallel, token_files=_token_files(config)),
         pool=pool,
         state=state,
-        publisher=FilePublisher(config.public, config.store, pool, state),
-        journal=FileJournal(config.store / "state" / "log.jsonl"),
+        publisher=publisher,
+        journal=journal,
         reporter=reporter,
         clock=time.time,
         keyring=lambda tree: _keyring(tree, state.scratch(tree.name)),

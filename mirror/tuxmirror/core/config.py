@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Callable
 from urllib.parse import urlsplit
 
+from . import location
 from .addresses import LOOPBACK, Network, is_in, parse_networks
 from .errors import ConfigError
+from .location import Location
 from .names import check_name
 
 DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
@@ -71,11 +73,19 @@ class Tree:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole file. Times are in seconds."""
+    """The whole file. Times are in seconds.
+
+    `store` and `public` are folders. With `store_bucket`, pool, snapshots and state lie there, and
+    `store` (the key `local`) has what belongs to this machine; with `public_bucket`, `public` is
+    not used. `workers` is the address of a Dask scheduler.
+    """
 
     trees: Mapping[str, Tree]
     store: Path = Path("/var/lib/tuxmirror")
     public: Path = Path("/srv/tuxmirror")
+    store_bucket: Location | None = None
+    public_bucket: Location | None = None
+    workers: str | None = None
     parallel: int = 16
     grace: int = 48 * 3600
     signing_key: str | None = None
@@ -141,6 +151,16 @@ def _path(text: str) -> Path:
     if not path.is_absolute():
         raise ValueError("expected an absolute path")
     return path
+
+
+def _place(text: str) -> Path | Location:
+    return location.parse(text) if text.startswith(location.SCHEME) else _path(text)
+
+
+def _scheduler(text: str) -> str:
+    if not re.fullmatch(r"(tcp|tls)://[A-Za-z0-9.:\[\]-]+:\d{1,5}", text):
+        raise ValueError("expected the address of a Dask scheduler, tcp://HOST:8786")
+    return text
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -228,8 +248,10 @@ def _text(text: str) -> str:
 
 
 _MAIN: Mapping[str, Callable[[str], object]] = {
-    "store": _path,
-    "public": _path,
+    "store": _place,
+    "public": _place,
+    "local": _path,
+    "workers": _scheduler,
     "upstream": url,
     "parallel": _positive,
     "grace": duration,
@@ -293,13 +315,39 @@ def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
         if section != "main":
             trees[section] = _tree(section, items, str(root) if root else None, source, parser)
     _check_nesting(trees, source)
-    config = Config(trees=trees, **main)  # type: ignore[arg-type]
-    _check_folders(config, f"{source}: [main]")
+    where = f"{source}: [main]"
+    config = Config(trees=trees, **_placed(main, where))  # type: ignore[arg-type]
+    _check_folders(config, where)
     return config
+
+
+def _placed(main: Mapping[str, object], where: str) -> dict[str, object]:
+    """The same, buckets told from folders."""
+    values = dict(main)
+    local = values.pop("local", None)
+    for key in ("store", "public"):
+        if isinstance(values.get(key), Location):
+            values[f"{key}_bucket"] = values.pop(key)
+    if local is not None:
+        if "store_bucket" not in values:
+            raise ConfigError(
+                f"{where} local: only beside store = s3://…",
+                way_out="without a bucket, everything lies in the store",
+            )
+        values["store"] = local
+    return values
 
 
 def _check_folders(config: Config, where: str) -> None:
     """What is served and what is private lie side by side."""
+    kept, shown = config.store_bucket, config.public_bucket
+    if kept and shown and (kept.holds(shown) or shown.holds(kept)):
+        raise ConfigError(
+            f"{where}: store and public lie inside each other",
+            way_out="choose prefixes side by side: s3://bucket/store and s3://bucket/public",
+        )
+    if config.public_bucket:
+        return
     store, public = config.store, config.public
     if store == public or store in public.parents:
         problem = f"{where} public: {public} lies inside the store"

@@ -26,9 +26,9 @@ def read(mirror: Mirror, tree: Tree, name: str, repository: Repository) -> Conte
         files = snapshots.decode_files(mirror.pool.read(repository.files))
         by_path = {file.path: file.sha256 for file in files}
         index = repomd.parse(mirror.pool.read(by_path[REPOMD]))
+        for sha in sorted(mirror.pool.missing(file.sha256 for file in index.files)):
+            raise StorageError("missing in the pool", path=sha)
         places = {file.sha256: mirror.pool.path(file.sha256) for file in index.files}
-        for sha in sorted(mirror.pool.missing(places)):
-            raise StorageError("missing in the pool", path=str(places[sha]))
         return metadata.read(mirror, mirror.state.incoming(tree.name), index, places)
     except MirrorError as error:
         error.way_out = error.way_out or _WAY_OUT

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.config import Tree
-from ..core.errors import MetadataError, MirrorError
+from ..core.errors import MetadataError, MirrorError, StorageError
 from ..core.package import Header, Package
 from ..ports import Download, Keyring, PackageVerifier, Verified
 from .context import Mirror
 from .metadata import check_space
 from .source import Change
+
+# Of what a store lost; one that loses more is not to be trusted with a mirror.
+_ROUNDS = 3
 
 
 class Job(NamedTuple):
@@ -63,6 +66,8 @@ def _check_same(first: Job, package: Package, repository: str) -> None:
 def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, Job]) -> int:
     """Fetch what the pool lacks, verify all of `wanted`, put what passed into the pool.
 
+    What the pool took and then turns out to have lost is fetched again.
+
     Returns:
         The bytes fetched.
 
@@ -70,6 +75,24 @@ def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, 
         VerificationError: some did not pass; they are in the quarantine, the rest is kept.
         NetworkError, DigestError, StorageError.
     """
+    total = _once(mirror, tree, keyring, wanted)
+    for _ in range(_ROUNDS):
+        lost = {sha: wanted[sha] for sha in mirror.pool.lost() if sha in wanted}
+        if not lost:
+            return total
+        message = f"the store acknowledged {len(lost)} packages and lost them; once more"
+        mirror.reporter.event("warning", tree=tree.name, message=message)
+        if any(job.path for job in lost.values()):
+            break
+        total += _once(mirror, tree, keyring, lost)
+    raise StorageError(
+        "the store acknowledges packages and loses them",
+        tree=tree.name,
+        way_out="nothing was published; look at the store, then run the same command again",
+    )
+
+
+def _once(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, Job]) -> int:
     missing = mirror.pool.missing(wanted)
     here = {sha: job.path for sha, job in wanted.items() if job.path and sha in missing}
     todo = [job for sha, job in wanted.items() if sha in missing and sha not in here]
@@ -87,6 +110,8 @@ def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, 
                 verifier.submit(job.package, mirror.pool.path(sha))
             elif sha in here:
                 verifier.submit(job.package, here[sha])
+            for result in verifier.results():
+                intake.take(result)
         _transfer(mirror, tree, todo, verifier, intake, progress)
         for result in verifier.finish():
             intake.take(result)
@@ -157,7 +182,7 @@ class _Intake:
         error = result.error.located(tree=self._tree.name, repository=repository)
         error.way_out = error.way_out or self._WAY_OUT
         self._refused.append(error)
-        if result.path != self._mirror.pool.path(result.package.sha256):
+        if not self._mirror.pool.same(result.path, result.package.sha256):
             self._mirror.state.quarantine(self._tree.name, result.path, error)
         self._mirror.reporter.event("quarantine", **error.as_dict())
 

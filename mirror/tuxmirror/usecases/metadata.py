@@ -49,7 +49,7 @@ def fetch(mirror: Mirror, tree: Tree, fresh: Mapping[str, Fresh]) -> dict[str, C
     }
     missing = mirror.pool.missing(wanted)
     check_space(mirror, sum(wanted[sha].size for sha in missing))
-    places = {sha: mirror.pool.path(sha) for sha in wanted}
+    places = {sha: mirror.pool.path(sha) for sha in wanted if sha not in missing}
     downloads = [wanted[sha] for sha in wanted if sha in missing]
     for download, path in mirror.transport.files(downloads, incoming):
         places[download.sha256] = path
@@ -108,7 +108,7 @@ def adopt(mirror: Mirror, contents: Mapping[str, Content]) -> None:
     """Verified and read: now it belongs into the pool."""
     for content in contents.values():
         for sha, path in content.metadata.items():
-            if path != mirror.pool.path(sha):
+            if not mirror.pool.same(path, sha):
                 if not path.exists():
                     raise VerificationError("metadata vanished meanwhile", path=str(path))
                 mirror.pool.adopt(path, sha)

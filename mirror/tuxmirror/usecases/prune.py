@@ -66,8 +66,7 @@ def prune(mirror: Mirror, choice: Choice, dry_run: bool) -> None:
                     mirror.state.remove_snapshot(tree, name)
                 mirror.reporter.event("removed", tree=tree, snapshot=name, dry_run=dry_run)
         if not dry_run:
-            for sha, _ in files:
-                mirror.pool.remove(sha)
+            mirror.pool.remove(sha for sha, _ in files)
             for path in leftovers:
                 path.unlink(missing_ok=True)
     mirror.reporter.event(

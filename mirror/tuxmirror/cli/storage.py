@@ -1,0 +1,65 @@
+"""Where content, state and what is served lie: folders, buckets, or one of each.
+
+What a bucket needs is imported only where one is configured.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..core.config import Config
+from ..ports import Journal, Pool, Publisher, State
+
+
+class Storage(NamedTuple):
+    """The ports that keep things."""
+
+    pool: Pool
+    state: State
+    publisher: Publisher
+    journal: Journal
+
+
+def make_storage(config: Config) -> Storage:
+    """Raises ConfigError, StorageError."""
+    pool, state, journal = _in_bucket(config) if config.store_bucket else _in_folder(config)
+    return Storage(pool, state, _publisher(config, pool, state), journal)
+
+
+def _in_folder(config: Config) -> tuple[Pool, State, Journal]:
+    from ..adapters.journal import FileJournal
+    from ..adapters.pool import FilePool
+    from ..adapters.state import FileState
+
+    state = FileState(config.store)
+    pool = FilePool(config.store / "pool")
+    return pool, state, FileJournal(config.store / "state" / "log.jsonl")
+
+
+def _in_bucket(config: Config) -> tuple[Pool, State, Journal]:
+    from ..adapters.s3 import Bucket
+    from ..adapters.s3_pool import S3Pool
+    from ..adapters.s3_store import BucketJournal, BucketState
+
+    assert config.store_bucket  # noqa: S101  # the caller looked
+    bucket = Bucket(config.store_bucket)
+    bucket.check()
+    state = BucketState(bucket, config.store)
+    return S3Pool(bucket.below("pool"), config.store), state, BucketJournal(bucket)
+
+
+def _publisher(config: Config, pool: Pool, state: State) -> Publisher:
+    if config.public_bucket is None:
+        from ..adapters.publisher import FilePublisher
+
+        linked = config.store_bucket is None
+        return FilePublisher(config.public, config.store, pool, state, linked)
+    from ..adapters.s3 import Bucket
+    from ..adapters.s3_pool import S3Pool
+    from ..adapters.s3_publisher import S3Publisher
+
+    bucket = Bucket(config.public_bucket)
+    bucket.check()
+    if isinstance(pool, S3Pool):
+        return S3Publisher(bucket, pool, pool, state)
+    return S3Publisher(bucket, S3Pool(bucket.below("pool"), config.store), pool, state)
