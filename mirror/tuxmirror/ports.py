@@ -15,7 +15,13 @@ from .core.advisory import model
 from .core.advisory.model import Scope
 from .core.errors import MirrorError
 from .core.package import Package
+from .core.policy.ages import FirstSeen
+from .core.policy.builds import ModuleBuild
+from .core.policy.closure import Requirements
+from .core.policy.decisions import Decision
+from .core.policy.outcome import Selection
 from .core.publication import Publication
+from .core.repomd import Repomd
 from .core.site import SitePart
 from .core.snapshot import File, Snapshot
 from .core.summary import Advisory
@@ -271,7 +277,11 @@ class State(Protocol):
 
     def set_upstream_time(self, tree: str, value: int, looked: int) -> UpstreamTime: ...
 
-    def save_snapshot(self, snapshot: Snapshot) -> None: ...
+    def save_snapshot(self, snapshot: Snapshot, signature: bytes | None = None) -> None:
+        """With the operator's signature over SNAPSHOT.json; one that is there stays as it is."""
+
+    def signature(self, tree: str, snapshot_id: str) -> bytes | None:
+        """Of SNAPSHOT.json; None where nobody signed it."""
 
     def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
         """Raises RefusedError where there is none, VerificationError where it is damaged."""
@@ -458,3 +468,101 @@ class LocalSource(Protocol):
 
     def stage(self, arch: str, folder: Path) -> LocalRepository:
         """A copy of what belongs to `arch`, with repodata, below `folder`."""
+
+
+class LastVetting(NamedTuple):
+    """What a policy last came to for a channel.
+
+    `inputs` names all that it depends on; with the same ones it comes to the same before `until`.
+    """
+
+    inputs: str
+    snapshot: str
+    until: int | None
+    held: int
+
+
+class VettingRecords(Protocol):
+    """What people decided, and what policies have to remember."""
+
+    def decisions(self) -> tuple[Decision, ...]:
+        """Raises VerificationError where the record is damaged: then nobody knows what is held."""
+
+    def set_decisions(self, decisions: Sequence[Decision]) -> None: ...
+
+    def first_seen(self, tree: str) -> FirstSeen | None:
+        """None where nothing was recorded yet. Raises VerificationError."""
+
+    def set_first_seen(self, tree: str, seen: FirstSeen) -> None: ...
+
+    def last(self, tree: str, channel: str) -> LastVetting | None:
+        """None where there is none, or it is unreadable: it can be found out again."""
+
+    def set_last(self, tree: str, channel: str, last: LastVetting) -> None: ...
+
+    def plan(self, plan_id: str) -> bytes | None:
+        """None where there is none of that id."""
+
+    def save_plan(self, plan_id: str, data: bytes) -> None: ...
+
+    def plans(self) -> list[str]:
+        """The ids, oldest first."""
+
+    def remove_plan(self, plan_id: str) -> None: ...
+
+
+class Metadata(NamedTuple):
+    """A repository's verified metadata: its index, and where each file of it is, by SHA-256."""
+
+    repository: str
+    repomd: Repomd
+    places: Mapping[str, Path]
+
+
+class Filtered(NamedTuple):
+    """A repository's metadata cut to some of its packages.
+
+    `repomd` names `made`, which are new, and what was left as it is; `made` by their location.
+    """
+
+    repomd: bytes
+    made: Mapping[str, Path]
+
+
+class MetadataFilter(Protocol):
+    """Cuts rpm-md metadata to what is shown; what it says of a package stays byte for byte."""
+
+    def modules(self, metadata: Metadata) -> list[ModuleBuild]:
+        """What its modulemd lists; nothing where there is none. Raises MetadataError."""
+
+    def cut(
+        self,
+        candidate: Metadata,
+        shown: Metadata | None,
+        packages: Sequence[Package],
+        selection: Selection,
+        folder: Path,
+    ) -> Filtered:
+        """The metadata of `packages`, which are all that is left of the repository.
+
+        The same input gives the same bytes.
+
+        Args:
+            shown: where what `selection` keeps is described.
+            selection: by the name of `candidate.repository`.
+            folder: for what is made.
+
+        Raises:
+            MetadataError: it cannot be cut safely.
+            StorageError.
+        """
+
+
+class Solver(Protocol):
+    """Dependencies, by libsolv."""
+
+    def requirements(self, metadata: Sequence[Metadata], arch: str) -> Requirements:
+        """What the packages of all of these together need, on one arch. Raises MetadataError."""
+
+    def compare(self, one: tuple[str, str, str], other: tuple[str, str, str]) -> int:
+        """Epoch, version and release as rpm orders them: negative, 0 or positive."""

@@ -25,6 +25,11 @@ def human_bytes(number: float) -> str:
     raise AssertionError("unreachable")
 
 
+def utc(seconds: int) -> str:
+    """`2026-12-01 10:30 UTC`."""
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
 class JsonReporter:
     """One JSON object a line."""
 
@@ -152,6 +157,16 @@ class PlainReporter:
         return (
             f"{tree}: {channel} stays where it was put: {snapshot} is held; to show it:"
             f" tuxmirror publish {tree} --snapshot {snapshot} --channel {channel}"
+        )
+
+    def _vetted(self, tree: str, channel: str, held: int, until: int | None, **_: object) -> str:
+        when = f", the first until {utc(until)}" if until is not None else ""
+        return f"{tree}: {channel}: {held} packages wait{when} (tuxmirror plan {tree} says why)"
+
+    def _waiting(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
+        return (
+            f"{tree}: {channel} waits for an approval of {snapshot}: tuxmirror plan {tree}"
+            f" --channel {channel}, then tuxmirror approve ID"
         )
 
     def _already(self, tree: str, channel: str, snapshot: str, **_: object) -> str:

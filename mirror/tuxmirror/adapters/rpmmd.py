@@ -104,12 +104,25 @@ class RpmMetadata:
     def _inflated(
         self, path: Path, root: bytes, open_sha256: str | None, open_size: int | None
     ) -> Iterator[Path]:
-        # Without a name: a killed run leaves nothing behind.
-        with tempfile.TemporaryFile(dir=self._scratch) as target:
-            plain = Path(f"/proc/self/fd/{target.fileno()}")
-            _inflate(path, target, open_sha256, open_size)
+        with inflated(self._scratch, path, open_sha256, open_size) as plain:
             _check_root(plain, root)
             yield plain
+
+
+@contextlib.contextmanager
+def inflated(
+    scratch: Path, path: Path, open_sha256: str | None, open_size: int | None
+) -> Iterator[Path]:
+    """The plain text of a metadata file, for as long as the context lasts.
+
+    Raises:
+        MetadataError: a bomb, a DOCTYPE, not UTF-8, not what was promised.
+    """
+    # Without a name: a killed run leaves nothing behind.
+    with tempfile.TemporaryFile(dir=scratch) as target:
+        plain = Path(f"/proc/self/fd/{target.fileno()}")
+        _inflate(path, target, open_sha256, open_size)
+        yield plain
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -1,6 +1,6 @@
 """What the mirror knows beside the content.
 
-<store>/snapshots/<tree>/<id>.json     SNAPSHOT.json of each snapshot
+<store>/snapshots/<tree>/<id>.json     SNAPSHOT.json of each snapshot; `.json.asc` its signature
 <store>/incoming/<tree>/               unverified files; resumed by the next run
 <store>/scratch/<tree>/                0700, of one run: keyring, rpm database
 <store>/quarantine/<tree>/             refused files, each with its reason beside it
@@ -139,10 +139,18 @@ class FileState:
         self._documents.write(_tree_document(tree, "time"), data, private=True)
         return UpstreamTime(value, looked)
 
-    def save_snapshot(self, snapshot: Snapshot) -> None:
+    def save_snapshot(self, snapshot: Snapshot, signature: bytes | None = None) -> None:
         name = _snapshot_document(snapshot.tree, snapshot.id)
         if self._documents.read(name) is None:
+            # A signature that a crash left without its snapshot is not this one's.
+            if signature is not None:
+                self._documents.write(f"{name}.asc", signature)
+            elif self._documents.read(f"{name}.asc") is not None:
+                self._documents.remove(f"{name}.asc")
             self._documents.write(name, encode(snapshot))
+
+    def signature(self, tree: str, snapshot_id: str) -> bytes | None:
+        return self._documents.read(f"{_snapshot_document(tree, snapshot_id)}.asc")
 
     def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
         name = _snapshot_document(tree, snapshot_id)
@@ -165,7 +173,9 @@ class FileState:
         return sorted({name.rpartition("/")[0][len("snapshots/") :] for name in names})
 
     def remove_snapshot(self, tree: str, snapshot_id: str) -> None:
-        self._documents.remove(_snapshot_document(tree, snapshot_id))
+        name = _snapshot_document(tree, snapshot_id)
+        self._documents.remove(name)
+        self._documents.remove(f"{name}.asc")
 
     def leftovers(self, tree: str, before: float) -> list[Path]:
         folder = self._store / "incoming" / tree

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from ..adapters.documents import Documents, FileDocuments
+from ..adapters.vetting_records import DocumentVettingRecords
 from ..core.config import Config
-from ..ports import Journal, Pool, Publisher, State
+from ..ports import Journal, Pool, Publisher, State, VettingRecords
 
 
 class Storage(NamedTuple):
@@ -18,34 +20,39 @@ class Storage(NamedTuple):
     state: State
     publisher: Publisher
     journal: Journal
+    vetting: VettingRecords
 
 
 def make_storage(config: Config) -> Storage:
     """Raises ConfigError, StorageError."""
-    pool, state, journal = _in_bucket(config) if config.store_bucket else _in_folder(config)
-    return Storage(pool, state, _publisher(config, pool, state), journal)
+    made = _in_bucket(config) if config.store_bucket else _in_folder(config)
+    pool, state, journal, documents = made
+    publisher = _publisher(config, pool, state)
+    return Storage(pool, state, publisher, journal, DocumentVettingRecords(documents))
 
 
-def _in_folder(config: Config) -> tuple[Pool, State, Journal]:
+def _in_folder(config: Config) -> tuple[Pool, State, Journal, Documents]:
     from ..adapters.journal import FileJournal
     from ..adapters.pool import FilePool
     from ..adapters.state import FileState
 
     state = FileState(config.store)
     pool = FilePool(config.store / "pool")
-    return pool, state, FileJournal(config.store / "state" / "log.jsonl")
+    journal = FileJournal(config.store / "state" / "log.jsonl")
+    return pool, state, journal, FileDocuments(config.store)
 
 
-def _in_bucket(config: Config) -> tuple[Pool, State, Journal]:
+def _in_bucket(config: Config) -> tuple[Pool, State, Journal, Documents]:
     from ..adapters.s3 import Bucket
     from ..adapters.s3_pool import S3Pool
-    from ..adapters.s3_store import BucketJournal, BucketState
+    from ..adapters.s3_store import BucketDocuments, BucketJournal, BucketState
 
     assert config.store_bucket  # noqa: S101  # the caller looked
     bucket = Bucket(config.store_bucket)
     bucket.check()
     state = BucketState(bucket, config.store)
-    return S3Pool(bucket.below("pool"), config.store), state, BucketJournal(bucket)
+    pool = S3Pool(bucket.below("pool"), config.store)
+    return pool, state, BucketJournal(bucket), BucketDocuments(bucket)
 
 
 def _publisher(config: Config, pool: Pool, state: State) -> Publisher:

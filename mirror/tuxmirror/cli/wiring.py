@@ -20,7 +20,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
 
     from ..adapters.curl import CurlTransport
 
-    pool, state, publisher, journal = make_storage(config)
+    pool, state, publisher, journal, vetting = make_storage(config)
     return Mirror(
         config=config,
         transport=CurlTransport(_roots(config), config.parallel, token_files=_token_files(config)),
@@ -37,6 +37,9 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         trust=trust,
         tool=f"tuxmirror {__version__}",
         signer=functools.partial(_signer, config) if config.signing_key else None,
+        vetting=vetting,
+        solver=_solver,
+        metadata_filter=_metadata_filter,
     )
 
 
@@ -87,6 +90,18 @@ def _signer(config: Config) -> Signer:
 
     assert config.signing_key is not None  # noqa: S101  # asked for only where there is one
     return GpgSigner(config.signing_key, config.gnupghome, config.passphrase_file)
+
+
+def _solver(scratch: Path):  # type: ignore[no-untyped-def]
+    from ..adapters.solver import LibsolvSolver
+
+    return LibsolvSolver(scratch)
+
+
+def _metadata_filter(scratch: Path):  # type: ignore[no-untyped-def]
+    from ..adapters.metadata_filter import MetadataCutter
+
+    return MetadataCutter(scratch)
 
 
 def _verifier(keyring):  # type: ignore[no-untyped-def]

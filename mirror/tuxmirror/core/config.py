@@ -20,12 +20,14 @@ from .addresses import LOOPBACK, Network, is_in, parse_networks
 from .errors import ConfigError
 from .location import Location
 from .names import check_name
+from .policy import patterns, rules
+from .policy.rules import CANDIDATE, VETTED, Channel, Policy
 
 DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
 # The operator's own key, beside those of a tree whose metadata he signed.
 OPERATORS_KEY = "RPM-GPG-KEY-tuxmirror"
-_TREE_FILES = ("TIME", "SNAPSHOT.json", OPERATORS_KEY)
-CHANNELS = ("candidate", "vetted")
+_TREE_FILES = ("TIME", "SNAPSHOT.json", "SNAPSHOT.json.asc", OPERATORS_KEY)
+CHANNELS = (CANDIDATE, VETTED)
 
 # Where an upstream wants its token in the path; see `Tree.token_file`.
 TOKEN_PLACE = "{token}"  # noqa: S105
@@ -98,6 +100,8 @@ class Config:
     metrics_allow: tuple[Network, ...] = LOOPBACK
     leases: Path | None = None
     vault: str | None = None
+    policies: Mapping[str, Policy] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=lambda: {VETTED: Channel(VETTED)})
 
     def tree(self, name: str) -> Tree:
         """Raises ConfigError with the nearest name where there is no such tree."""
@@ -285,6 +289,23 @@ _TREE: Mapping[str, Callable[[str], object]] = {
 }
 
 
+_POLICY: Mapping[str, Callable[[str], object]] = {
+    "soak": duration,
+    "fast_track": rules.fast_track,
+    "newest": _positive,
+    "arches": rules.package_arches,
+    "debug": _boolean,
+    "source": _boolean,
+    "exclude": lambda text: tuple(patterns.check(word) for word in _words(text)),
+}
+_CHANNEL: Mapping[str, Callable[[str], object]] = {
+    "follows": _text,
+    "policy": _text,
+    "soak": duration,
+    "approval": _one_of(rules.AUTOMATIC, rules.REQUIRED),
+}
+
+
 def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
     """The configuration from its text; `source` names the file in errors.
 
@@ -305,20 +326,47 @@ def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
         if section == "main":
             main = _convert(items, _MAIN, f"{source}: [main]")
     root = main.pop("upstream", None)
+    policies: dict[str, Policy] = {}
+    channels: dict[str, Channel] = {}
     for section in parser.sections():
         items = dict(parser.items(section))
-        if section.startswith("policy/"):
-            raise ConfigError(
-                f"{source}: [{section}]: this version has no policies",
-                way_out="remove the section; every verified package is published",
-            )
-        if section != "main":
+        kind, _, name = section.partition("/")
+        where = f"{source}: [{section}]"
+        if kind == "policy":
+            check_name(f"a policy ({where})", name)
+            policies[name] = Policy(name, **_convert(items, _POLICY, where))  # type: ignore[arg-type]
+        elif kind == "channel":
+            check_name(f"a channel ({where})", name)
+            channels[name] = Channel(name, **_convert(items, _CHANNEL, where))  # type: ignore[arg-type]
+        elif section != "main":
             trees[section] = _tree(section, items, str(root) if root else None, source, parser)
     _check_nesting(trees, source)
+    channels.setdefault(VETTED, Channel(VETTED))
+    channels = rules.in_order(channels, source)
     where = f"{source}: [main]"
-    config = Config(trees=trees, **_placed(main, where))  # type: ignore[arg-type]
+    values = _placed(main, where)
+    config = Config(trees=trees, policies=policies, channels=channels, **values)  # type: ignore[arg-type]
+    _check_policies(config, source)
     _check_folders(config, where)
     return config
+
+
+def _check_policies(config: Config, source: str) -> None:
+    """Those that are named exist, and what they make can be signed."""
+    named = [(f"[{tree.name}]", tree.policy) for tree in config.trees.values()]
+    named += [(f"[channel/{channel.name}]", channel.policy) for channel in config.channels.values()]
+    for section, policy in named:
+        if policy and policy not in config.policies:
+            raise ConfigError(
+                f"{source}: {section} policy: there is no [policy/{policy}]",
+                way_out=nearest(policy, config.policies),
+            )
+        if policy and not config.signing_key:
+            raise ConfigError(
+                f"{source}: {section} policy: what it filters has to be signed",
+                expected="signing_key = in [main], the fingerprint of your key",
+                way_out="docs/policy.md says how to make one",
+            )
 
 
 def _placed(main: Mapping[str, object], where: str) -> dict[str, object]:
@@ -417,11 +465,6 @@ def _check_tree(tree: Tree, where: str) -> None:
     if tree.type != "local" and not (tree.upstream or tree.mirrorlist):
         raise ConfigError(f"{where}: no upstream here and none in [main]")
     _check_key_files(tree, where)
-    if tree.policy:
-        raise ConfigError(
-            f"{where} policy: this version has no policies",
-            way_out="remove the line; every verified package is published",
-        )
     _check_token(tree, where)
     pinned = tree.metadata_signature == "pinned"
     if pinned != bool(tree.repomd_sha256):

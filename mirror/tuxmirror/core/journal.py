@@ -17,7 +17,7 @@ from typing import Any
 from .errors import VerificationError
 
 NONE_BEFORE = "0" * 64
-PUBLISHING = ("sync", "publish", "rollback")
+PUBLISHING = ("sync", "publish", "rollback", "approve")
 
 
 def seal(fields: Mapping[str, object], previous: bytes | None) -> bytes:
@@ -72,31 +72,40 @@ def _broken(message: str, path: str) -> VerificationError:
 
 
 def history(entries: Iterable[Mapping[str, Any]], tree: str, channel: str, shown: str) -> list[str]:
-    """The snapshots that a rollback can go back through; the last is the one `shown` now.
+    """The snapshots that a rollback can go back through; the last is the one `shown` now."""
+    return [snapshot for snapshot, _ in timeline(entries, tree, channel, shown)]
+
+
+def timeline(
+    entries: Iterable[Mapping[str, Any]], tree: str, channel: str, shown: str
+) -> list[tuple[str, int]]:
+    """The same, each with the time since when it was shown, in seconds since the epoch.
 
     Entries are written before the switch, and a switch can fail: what each found shown (`before`)
     is what counts.
     """
-    stack: list[str] = []
+    stack: list[tuple[str, int]] = []
+    now = 0
     for entry in entries:
         if entry["action"] not in PUBLISHING:
             continue
         if (entry["tree"], entry["channel"]) != (tree, channel):
             continue
-        _back_to(stack, entry.get("before"))
+        now = entry["time"]
+        _back_to(stack, entry.get("before"), now)
         if entry["action"] == "rollback":
-            _back_to(stack, entry["snapshot"])
-        elif stack[-1:] != [entry["snapshot"]]:
-            stack.append(entry["snapshot"])
-    _back_to(stack, shown)
+            _back_to(stack, entry["snapshot"], now)
+        elif not stack or stack[-1][0] != entry["snapshot"]:
+            stack.append((entry["snapshot"], now))
+    _back_to(stack, shown, now)
     return stack
 
 
-def _back_to(stack: list[str], snapshot: str | None) -> None:
+def _back_to(stack: list[tuple[str, int]], snapshot: str | None, now: int) -> None:
     """Undo what came after `snapshot`; one that is not known of was shown on top of the rest."""
     if snapshot is None:
         return
-    if snapshot not in stack:
-        stack.append(snapshot)
-    while stack[-1] != snapshot:
+    if all(name != snapshot for name, _ in stack):
+        stack.append((snapshot, now))
+    while stack[-1][0] != snapshot:
         stack.pop()

@@ -32,6 +32,38 @@ class File(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What a filtered repository was cut from.
+
+    `files`, `repomd` and `signed_by` are the whole one's; `cut` names what was done to it: the same
+    cut of the same repository is not made again.
+    """
+
+    files: str
+    repomd: str
+    signed_by: str
+    cut: str
+
+
+@dataclass(frozen=True)
+class Vetting:
+    """How a snapshot came out of a policy.
+
+    Attributes:
+        upstream: the id of the snapshot that it was chosen from.
+        policy, rules: the policy's name, and what its rules were (`Policy.digest`).
+        channel: the channel it was chosen for.
+        packages: how many the policy left out, kept and pulled in.
+    """
+
+    upstream: str
+    policy: str
+    rules: str
+    channel: str
+    packages: Mapping[str, int]
+
+
+@dataclass(frozen=True)
 class Repository:
     """One repository of a snapshot. `signed_by` are fingerprints, or `pinned` / `local`.
 
@@ -47,16 +79,21 @@ class Repository:
     signed_by: str
     keys: str
     verified: str
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """`created` is in seconds since the epoch and no part of the identity; nor is `tool`."""
+    """`created` is in seconds since the epoch and no part of the identity; nor is `tool`.
+
+    `vetting` is None for what was verified and not filtered.
+    """
 
     tree: str
     created: int
     repositories: Mapping[str, Repository]
     tool: str = ""
+    vetting: Vetting | None = None
 
     @property
     def id(self) -> str:
@@ -76,16 +113,26 @@ class Snapshot:
 
 def encode(snapshot: Snapshot) -> bytes:
     """SNAPSHOT.json."""
-    document = {
+    document: dict[str, object] = {
         "tree": snapshot.tree,
         "id": snapshot.id,
         "created": snapshot.created,
         "tool": snapshot.tool,
-        "repositories": {
-            name: asdict(repository) for name, repository in sorted(snapshot.repositories.items())
-        },
+    }
+    if snapshot.vetting is not None:
+        document["vetting"] = asdict(snapshot.vetting)
+    document["repositories"] = {
+        name: _fields(repository) for name, repository in sorted(snapshot.repositories.items())
     }
     return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def _fields(repository: Repository) -> dict[str, object]:
+    """Without an origin where there is none: such snapshots stay the bytes that they were."""
+    found = asdict(repository)
+    if repository.origin is None:
+        del found["origin"]
+    return found
 
 
 def decode(data: bytes, path: str) -> Snapshot:
@@ -99,8 +146,9 @@ def decode(data: bytes, path: str) -> Snapshot:
         snapshot = Snapshot(
             tree=document["tree"],
             created=document["created"],
-            repositories={k: Repository(**v) for k, v in document["repositories"].items()},
+            repositories={k: _repository(v) for k, v in document["repositories"].items()},
             tool=document["tool"],
+            vetting=Vetting(**document["vetting"]) if "vetting" in document else None,
         )
         expected = document["id"]
     except (ValueError, TypeError, KeyError) as error:
@@ -110,6 +158,12 @@ def decode(data: bytes, path: str) -> Snapshot:
             "the snapshot is not the one it says", expected=expected, found=snapshot.id, path=path
         )
     return snapshot
+
+
+def _repository(found: Mapping[str, object]) -> Repository:
+    origin = found.get("origin")
+    values = {**found, "origin": Origin(**origin) if isinstance(origin, dict) else None}
+    return Repository(**values)  # type: ignore[arg-type]
 
 
 def encode_files(files: Iterable[File]) -> bytes:

@@ -7,6 +7,7 @@ from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.errors import MirrorError, StorageError
 from ..core.snapshot import Repository
+from ..ports import Metadata
 from . import metadata
 from .context import Mirror
 from .metadata import Content
@@ -22,14 +23,30 @@ def read(mirror: Mirror, tree: Tree, name: str, repository: Repository) -> Conte
         StorageError: the pool has lost a file.
         VerificationError: one of them is damaged.
     """
+    found = metadata_of(mirror, tree, name, repository)
+    try:
+        return metadata.read(mirror, mirror.state.incoming(tree.name), found.repomd, found.places)
+    except MirrorError as error:
+        error.way_out = error.way_out or _WAY_OUT
+        raise error.located(tree=tree.name, repository=name) from None
+
+
+def metadata_of(mirror: Mirror, tree: Tree, name: str, repository: Repository) -> Metadata:
+    """Where its metadata is; repomd.xml among its places.
+
+    Raises:
+        StorageError: the pool has lost a file.
+        VerificationError: the file list or repomd.xml is damaged.
+    """
     try:
         files = snapshots.decode_files(mirror.pool.read(repository.files))
         by_path = {file.path: file.sha256 for file in files}
         index = repomd.parse(mirror.pool.read(by_path[REPOMD]))
-        for sha in sorted(mirror.pool.missing(file.sha256 for file in index.files)):
+        wanted = [*(file.sha256 for file in index.files), index.sha256]
+        for sha in sorted(mirror.pool.missing(wanted)):
             raise StorageError("missing in the pool", path=sha)
-        places = {file.sha256: mirror.pool.path(file.sha256) for file in index.files}
-        return metadata.read(mirror, mirror.state.incoming(tree.name), index, places)
+        places = {sha: mirror.pool.path(sha) for sha in wanted}
+        return Metadata(name, index, places)
     except MirrorError as error:
         error.way_out = error.way_out or _WAY_OUT
         raise error.located(tree=tree.name, repository=name) from None

@@ -13,14 +13,17 @@ from ..ports import (
     Journal,
     Keyring,
     LocalSource,
+    MetadataFilter,
     MetadataReader,
     PackageVerifier,
     Pool,
     Publisher,
     Reporter,
     Signer,
+    Solver,
     State,
     Transport,
+    VettingRecords,
 )
 
 
@@ -45,6 +48,9 @@ class Mirror(NamedTuple):
     trust: Callable[[Tree], str]
     tool: str
     signer: Callable[[], Signer] | None
+    vetting: VettingRecords
+    solver: Callable[[Path], Solver]
+    metadata_filter: Callable[[Path], MetadataFilter]
 
 
 def place(tree: Tree, repository: str) -> str:

@@ -11,7 +11,7 @@ from ..core import snapshot as snapshots
 from ..core.config import OPERATORS_KEY, Tree
 from ..core.errors import MirrorError
 from ..core.snapshot import File, Snapshot
-from . import locks, site
+from . import locks, manifest, site
 from .context import Mirror, place
 
 # Others hold it while they hard-link one publication.
@@ -136,18 +136,17 @@ def _previous_files(
 def extras(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
     """What lies at the tree's root beside its repositories.
 
-    The operator's key among them, where he signed any of the metadata.
+    The operator's key among them, where he signed any of it.
     """
-    found = {
-        "SNAPSHOT.json": snapshots.encode(snapshot),
-        "TIME": f"{snapshot.created}\n".encode(),
-    }
+    found = manifest.files(mirror, snapshot)
+    signed = len(found) > 1
+    found["TIME"] = f"{snapshot.created}\n".encode()
     for key in tree.gpgkey:
         try:
             found[key.name] = key.read_bytes()
         except OSError as error:
             raise MirrorError(f"{key}: {error.strerror}", tree=tree.name) from None
     signers = {repository.signed_by for repository in snapshot.repositories.values()}
-    if mirror.signer is not None and mirror.config.signing_key in signers:
+    if mirror.signer is not None and (signed or mirror.config.signing_key in signers):
         found[OPERATORS_KEY] = mirror.signer().public_key()
     return found

@@ -19,16 +19,14 @@ from ..core.errors import DigestError, MirrorError, NetworkError, gravest
 from ..core.snapshot import Repository, Snapshot
 from ..core.summary import Changes
 from ..ports import Keyring, LastRun
-from . import fetch, freshness, metadata
+from . import fetch, freshness, manifest, metadata
 from .changes import since
+from .channels import follow
 from .context import Mirror
 from .local import LocalDirectory, staging
-from .publish import publish, showing
 from .remote import RemoteSource
 from .source import Change, Source
 
-CANDIDATE = "candidate"
-VETTED = "vetted"
 _RESTARTS = 3
 
 
@@ -108,10 +106,7 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
         return
     changed = False
     if options.publish and not options.dry_run:
-        with showing(mirror, tree):
-            changed = _publish(mirror, tree, snapshot, options)
-            if changed:
-                mirror.publisher.tidy(tree.name)
+        changed = follow(mirror, tree, snapshot, options.allow_mass_change)
     if snapshot is current and not changed:
         mirror.reporter.event(
             "unchanged",
@@ -119,22 +114,6 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
             snapshot=snapshot.id,
             repositories=len(snapshot.repositories),
         )
-
-
-def _publish(mirror: Mirror, tree: Tree, snapshot: Snapshot, options: Options) -> bool:
-    """To the channels that follow; one that somebody took away from it stays where it is, and
-    loses only what expired."""
-    held = mirror.state.held(tree.name)
-    stay = [name for name in (CANDIDATE, VETTED) if snapshot.id in held.get(name, ())]
-    follow = [name for name in (CANDIDATE, VETTED) if name not in stay]
-    changed = publish(mirror, tree, snapshot, follow, options.allow_mass_change)
-    for channel in stay:
-        mirror.reporter.event("held", tree=tree.name, channel=channel, snapshot=snapshot.id)
-        shown = mirror.publisher.published(channel, tree.name)
-        if shown is not None:
-            kept = mirror.state.snapshot(tree.name, shown.snapshot)
-            changed = publish(mirror, tree, kept, (channel,)) or changed
-    return changed
 
 
 def _check_supported(mirror: Mirror, tree: Tree) -> None:
@@ -229,7 +208,7 @@ def _take(
     metadata.adopt(mirror, change.contents)
     snapshot = _snapshot(mirror, tree, change, current, keys)
     mirror.pool.flush()
-    mirror.state.save_snapshot(snapshot)
+    manifest.save(mirror, snapshot)
     mirror.state.accept(tree.name, snapshot.id, source.accepted(change))
     return snapshot
 

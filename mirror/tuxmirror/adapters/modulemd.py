@@ -1,0 +1,84 @@
+"""modules.yaml: the documents of a repository, each as it stands there.
+
+Source of the format: libmodulemd's modulemd v1 and v2; defaults, obsoletes and translations are
+kept as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import yaml
+
+from ..core.errors import MetadataError
+from ..core.policy.builds import ModuleBuild
+
+# No block scalar can hold such a line, so documents can be told apart as text.
+_START = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+
+
+class Document(NamedTuple):
+    """`build` is None for what is no version of a stream."""
+
+    text: bytes
+    build: ModuleBuild | None
+
+
+def documents(data: bytes, repository: str) -> list[Document]:
+    """In their order. Raises MetadataError where one of them cannot be understood."""
+    return [Document(text, _build(text, repository)) for text in _split(data)]
+
+
+def _split(data: bytes) -> Iterator[bytes]:
+    starts = [match.start() for match in _START.finditer(data)]
+    if data[: starts[0] if starts else len(data)].strip():
+        starts.insert(0, 0)
+    for start, end in zip(starts, [*starts[1:], len(data)]):
+        text = data[start:end]
+        yield text if text.endswith(b"\n") else text + b"\n"
+
+
+def _build(text: bytes, repository: str) -> ModuleBuild | None:
+    try:
+        document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where it is
+        if document is None:
+            return None
+        if document["document"] != "modulemd":
+            return None
+        data = document["data"]
+        return ModuleBuild(
+            repository=repository,
+            name=str(data["name"]),
+            stream=str(data["stream"]),
+            version=int(data["version"]),
+            context=str(data.get("context", "")),
+            arch=str(data.get("arch", "")),
+            artifacts=frozenset(map(str, (data.get("artifacts") or {}).get("rpms") or ())),
+            requires=frozenset(_required(data)),
+        )
+    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise MetadataError(
+            "modules: a document that cannot be understood",
+            expected="modulemd as libmodulemd writes it",
+            found=str(error).replace("\n", " ")[:200],
+            repository=repository,
+        ) from None
+
+
+def _required(data: Mapping[str, Any]) -> Iterator[str]:
+    """`name:stream` of the modules that it needs; without the platform, and where any stream does.
+
+    A stream with a minus in front of it is one that does not do.
+    """
+    for dependency in data.get("dependencies") or ():
+        if not isinstance(dependency, dict):
+            continue
+        for name, streams in (dependency.get("requires") or {}).items():
+            wanted = [str(stream) for stream in streams or ()]
+            if name != "platform" and len(wanted) == 1 and not wanted[0].startswith("-"):
+                yield f"{name}:{wanted[0]}"
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

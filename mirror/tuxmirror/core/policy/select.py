@@ -1,0 +1,338 @@
+"""Which builds pass: what people decided, then what is shown already, then the policy's rules.
+
+    decided      the latest hold or approval that means any package of the build
+    shown        what the channel shows is not taken away while it waits
+    fast track   an advisory of a severity, or about a CVE, that need not wait
+    soak         everything else waits until it is old enough
+
+A hold keeps what is there and lets nothing new in. Where upstream took a package away whose
+successor waits, the channel keeps the one that it shows: it never loses a package by waiting.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Callable, NamedTuple
+
+from ..advisory.model import Advisory
+from ..package import Package
+from . import patterns
+from .builds import Build, Item, ModuleBuild, gather, is_debug, members, repository_arch
+from .decisions import HOLD, Decision
+from .rules import Policy
+
+# Versions as rpm compares them: (epoch, version, release) twice; negative, 0 or positive.
+Compare = Callable[[tuple[str, str, str], tuple[str, str, str]], int]
+
+# Why a build passes.
+OLD, SHOWN, FAST, APPROVED, NEEDED, KEPT = "old", "shown", "fast", "approved", "needed", "kept"
+# Why it does not. People's holds and the package filters are for good, the others may give way.
+HELD, SOAKING, WITH, NEWEST, REPLACED = "held", "soaking", "with", "newest", "replaced"
+# What must pass, whatever it needs.
+INSISTENT = frozenset({SHOWN, FAST, APPROVED, NEEDED, KEPT})
+
+
+class Verdict(NamedTuple):
+    """`until` is when it may change by itself, in seconds since the epoch."""
+
+    passes: bool
+    kind: str
+    reason: str
+    until: int | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the rules ask about.
+
+    Attributes:
+        items: the candidate's packages, and those that the channel shows and the candidate lacks.
+        modules: the same of modulemd documents.
+        advisories: of both.
+        first_seen: by SHA-256, when the candidate first had a package; others are old.
+        shown: SHA-256 of the packages that the channel shows.
+    """
+
+    items: Sequence[Item]
+    modules: Sequence[ModuleBuild]
+    advisories: Sequence[Advisory]
+    first_seen: Mapping[str, int]
+    shown: frozenset[str]
+
+
+@dataclass
+class Overrides:
+    """What builds need of each other, found out on the way; by build."""
+
+    needed: dict[str, str] = field(default_factory=dict)
+    blocked: dict[str, Verdict] = field(default_factory=dict)
+
+
+class Judge:
+    """Judges the builds of a tree under one policy, again for each set of overrides."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        decisions: Iterable[Decision],
+        facts: Facts,
+        now: int,
+        compare: Compare,
+    ) -> None:
+        self.policy = policy
+        self.facts = facts
+        self._now = now
+        self._compare = compare
+        self.builds = gather(facts.items, facts.modules)
+        self._members = members(self.builds)
+        self._decided = self._decisions(decisions)
+        self._fast = self._fast_tracked()
+        self._filters = _Filters(policy)
+
+    def _decisions(self, decisions: Iterable[Decision]) -> dict[str, Decision]:
+        """By build; later ones overwrite earlier ones."""
+        found: dict[str, Decision] = {}
+        for decision in decisions:
+            meant = patterns.matcher(decision.pattern, self.facts.advisories)
+            for build in self.builds.values():
+                if any(meant(item.package) for item in build.items):
+                    found[build.name] = decision
+        return found
+
+    def _fast_tracked(self) -> dict[str, str]:
+        """The advisory that brings it, by build."""
+        rules = set(self.policy.fast_track)
+        by_nevra = {
+            package.nevra: f"{advisory.id} ({why[0]})"
+            for advisory in self.facts.advisories
+            if (why := sorted(rules & {advisory.severity, *advisory.cves}))
+            for package in advisory.packages
+        }
+        found: dict[str, str] = {}
+        if by_nevra:
+            for build in self.builds.values():
+                for item in build.items:
+                    advisory = by_nevra.get(item.package.nevra)
+                    if advisory:
+                        found[build.name] = advisory
+        return found
+
+    def verdicts(self, overrides: Overrides) -> tuple[dict[str, Verdict], set[str]]:
+        """By build; and the module versions (`nsvc`) that pass."""
+        found = {
+            name: self._base(build, overrides)
+            for name, build in self.builds.items()
+            if not build.gone or name in overrides.needed
+        }
+        passing = self._judge_modules(found, overrides)
+        self._judge_newest(found, passing)
+        self._judge_gone(found, passing)
+        return found, passing
+
+    def _base(self, build: Build, overrides: Overrides) -> Verdict:
+        """A build on its own."""
+        if build.name in overrides.needed:
+            return Verdict(True, NEEDED, overrides.needed[build.name])
+        shown = any(item.package.sha256 in self.facts.shown for item in build.items)
+        decision = self._decided.get(build.name)
+        if decision and decision.kind != HOLD:
+            return Verdict(True, APPROVED, _said(decision), decision.until)
+        if shown:
+            return Verdict(True, SHOWN, "the channel shows it already")
+        if decision:
+            return Verdict(False, HELD, _said(decision), decision.until)
+        if build.name in overrides.blocked:
+            return overrides.blocked[build.name]
+        if build.name in self._fast:
+            return Verdict(True, FAST, f"fast track: {self._fast[build.name]}")
+        return self._soak(build)
+
+    def _soak(self, build: Build) -> Verdict:
+        seen = self.facts.first_seen
+        youngest = max(seen.get(i.package.sha256, 0) for i in build.items if not i.gone)
+        ripe = youngest + self.policy.soak
+        if self._now >= ripe:
+            return Verdict(True, OLD, "old enough")
+        return Verdict(False, SOAKING, f"younger than {span(self.policy.soak)}", ripe)
+
+    def _judge_modules(self, found: dict[str, Verdict], overrides: Overrides) -> set[str]:
+        """A version of a stream passes whole or not at all."""
+        current = {m.nsvc for m in self.facts.modules if not m.gone}
+        passing = {nsvc for nsvc in current if nsvc not in self._members}
+        # What pulls the rest of its module along has to be known before anything is judged by it.
+        for nsvc in sorted(current & self._members.keys()):
+            self._pull_module(nsvc, found)
+        passing |= {n for n in current & self._members.keys() if self._whole(n, found)}
+        for name, verdict in found.items():
+            listing = self.builds[name].modules & current
+            if (
+                verdict.passes
+                and listing
+                and not listing & passing
+                and name not in overrides.needed
+            ):
+                nsvc = max(listing)
+                late = sorted(n for n in self._members[nsvc] if n in found and not found[n].passes)
+                until = _earliest(found[n].until for n in late)
+                reason = f"module {nsvc} waits for {late[0]}: {found[late[0]].reason}"
+                found[name] = Verdict(False, WITH, reason, until)
+        return passing
+
+    def _pull_module(self, nsvc: str, found: dict[str, Verdict]) -> None:
+        """An approved or urgent build takes its module along, unless a person holds some of it."""
+        names = [name for name in self._members[nsvc] if name in found]
+        urgent = [n for n in names if found[n].kind in (FAST, APPROVED, NEEDED)]
+        late = [n for n in names if not found[n].passes]
+        if urgent and late and all(found[n].kind != HELD for n in late):
+            for name in late:
+                found[name] = Verdict(True, NEEDED, f"module {nsvc} goes with {urgent[0]}")
+
+    def _judge_newest(self, found: dict[str, Verdict], passing: set[str]) -> None:
+        """A build stays that has any package among the newest of its name; modules by version."""
+        if not self.policy.newest:
+            return
+        streams: dict[tuple[str, str], list[tuple[int, str]]] = {}
+        for module in {m.nsvc: m for m in self.facts.modules if not m.gone}.values():
+            if module.nsvc in self._members and self._whole(module.nsvc, found):
+                key = (module.name_stream, module.context)
+                streams.setdefault(key, []).append((module.version, module.nsvc))
+        new_modules = {n for v in streams.values() for _, n in sorted(v)[-self.policy.newest :]}
+        newest = self._newest_builds(found)
+        for name, verdict in found.items():
+            build = self.builds[name]
+            stays = build.modules & new_modules if build.modules else name in newest
+            if verdict.kind in (OLD, SHOWN) and not stays:
+                found[name] = Verdict(False, NEWEST, f"not among the {self.policy.newest} newest")
+        for nsvc in passing & self._members.keys():
+            if not self._whole(nsvc, found):
+                passing.discard(nsvc)
+
+    def _whole(self, nsvc: str, found: Mapping[str, Verdict]) -> bool:
+        return all(found[name].passes for name in self._members[nsvc] if name in found)
+
+    def _newest_builds(self, found: Mapping[str, Verdict]) -> set[str]:
+        """Names of the builds that have one of the newest packages of any name."""
+        versions: dict[tuple[str, str], dict[tuple[str, str, str], set[str]]] = {}
+        for name, verdict in found.items():
+            build = self.builds[name]
+            if verdict.passes and not build.modules:
+                for item in build.items:
+                    key = (repository_arch(item.repository), item.package.name)
+                    evr = evr_of(item.package)
+                    versions.setdefault(key, {}).setdefault(evr, set()).add(name)
+        order = functools.cmp_to_key(self._compare)
+        newest: set[str] = set()
+        for of_name in versions.values():
+            for evr in sorted(of_name, key=order)[-self.policy.newest :]:
+                newest |= of_name[evr]
+        return newest
+
+    def _judge_gone(self, found: dict[str, Verdict], passing: set[str]) -> None:
+        """What upstream took away stays where its successor has to wait."""
+        gone_modules = {m.nsvc: m for m in self.facts.modules if m.gone}
+        for nsvc, module in gone_modules.items():
+            if self._successor_waits(module, passing):
+                passing.add(nsvc)
+        gone = {n: b for n, b in self.builds.items() if b.gone and n not in found}
+        waiting, arrived = self._versions_of(gone.values(), found)
+        for name, build in gone.items():
+            if build.modules:
+                stays = bool(build.modules & passing)
+            else:
+                stays = any(self._unreplaced(item, waiting, arrived) for item in build.items)
+            found[name] = (
+                Verdict(True, KEPT, "upstream took it away, and its successor has to wait")
+                if stays
+                else Verdict(False, REPLACED, "upstream took it away")
+            )
+
+    def _successor_waits(self, module: ModuleBuild, passing: set[str]) -> bool:
+        others = [
+            m
+            for m in self.facts.modules
+            if not m.gone
+            and (m.name_stream, m.context, m.arch)
+            == (module.name_stream, module.context, module.arch)
+            and m.version >= module.version
+        ]
+        return bool(others) and not any(m.nsvc in passing for m in others)
+
+    def _versions_of(
+        self, gone: Iterable[Build], found: Mapping[str, Verdict]
+    ) -> tuple[dict[_Key, list[_Evr]], dict[_Key, list[_Evr]]]:
+        """Versions of the same packages that wait, and that pass."""
+        wanted = {_key(item) for build in gone for item in build.items}
+        waiting: dict[_Key, list[_Evr]] = {}
+        arrived: dict[_Key, list[_Evr]] = {}
+        for name, verdict in found.items() if wanted else ():
+            for item in self.builds[name].items:
+                key = _key(item)
+                if key in wanted and not item.gone:
+                    side = arrived if verdict.passes else waiting
+                    side.setdefault(key, []).append(evr_of(item.package))
+        return waiting, arrived
+
+    def _unreplaced(
+        self,
+        item: Item,
+        waiting: Mapping[_Key, list[_Evr]],
+        arrived: Mapping[_Key, list[_Evr]],
+    ) -> bool:
+        key, own = _key(item), evr_of(item.package)
+        later = any(self._compare(evr, own) > 0 for evr in waiting.get(key, ()))
+        return later and not any(self._compare(evr, own) >= 0 for evr in arrived.get(key, ()))
+
+    def filtered(self, package: Package) -> str | None:
+        """Why a package never passes, whatever its build does."""
+        return self._filters.reason(package)
+
+
+_Evr = tuple[str, str, str]
+_Key = tuple[str, str, str]
+
+
+def _key(item: Item) -> _Key:
+    return (repository_arch(item.repository), item.package.name, item.package.arch)
+
+
+def evr_of(package: Package) -> _Evr:
+    return (str(package.epoch), package.version, package.release)
+
+
+class _Filters:
+    """The rules about packages on their own."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._excluded = [(p, patterns.matcher(p, ())) for p in policy.exclude]
+
+    def reason(self, package: Package) -> str | None:
+        if package.arch in ("src", "nosrc"):
+            return None if self._policy.source else "source packages are left out"
+        if is_debug(package) and not self._policy.debug:
+            return "debug packages are left out"
+        if self._policy.arches and package.arch not in (*self._policy.arches, "noarch"):
+            return f"arch {package.arch} is left out"
+        for pattern, meant in self._excluded:
+            if meant(package):
+                return f"excluded: {pattern}"
+        return None
+
+
+def span(seconds: int) -> str:
+    """`7 d`, `36 h`, `90 s`."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def _said(decision: Decision) -> str:
+    verb = "held" if decision.kind == HOLD else "approved"
+    return f"{verb} by {decision.user}: {decision.pattern}: {decision.why}"
+
+
+def _earliest(times: Iterable[int | None]) -> int | None:
+    return min((time for time in times if time is not None), default=None)

@@ -1,0 +1,104 @@
+"""The channels of a tree follow: the candidate what was verified, the others what may pass.
+
+What a person took a channel away from does not come back by itself, nor what a policy chose from
+it (docs/adr/0005): the channel stays, and loses only what expired.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from ..core.config import Tree
+from ..core.errors import MirrorError, RefusedError
+from ..core.policy.rules import CANDIDATE, REQUIRED, Channel
+from ..core.snapshot import Snapshot
+from . import vetting
+from .context import Mirror
+from .publish import publish, showing
+from .vetting import Proposal
+
+# A person decided meanwhile; then it is looked at afresh.
+_ATTEMPTS = 3
+
+
+def follow(
+    mirror: Mirror, tree: Tree, candidate: Snapshot, allow_mass_change: bool = False
+) -> bool:
+    """Whether any channel shows something else now. The caller holds the tree's lock.
+
+    Raises:
+        MirrorError: of the first channel that could not follow; the others did.
+    """
+    problems: list[MirrorError] = []
+    changed = _show_candidate(mirror, tree, candidate, allow_mass_change)
+    for channel in mirror.config.channels.values():
+        try:
+            changed = _follow(mirror, tree, channel, allow_mass_change) or changed
+        except MirrorError as error:
+            error.message = f"{channel.name}: {error.message}"
+            problems.append(error)
+    if changed:
+        with showing(mirror, tree):
+            mirror.publisher.tidy(tree.name)
+    if problems:
+        raise problems[0]
+    return changed
+
+
+def _show_candidate(mirror: Mirror, tree: Tree, candidate: Snapshot, allow: bool) -> bool:
+    with showing(mirror, tree):
+        held = mirror.state.held(tree.name).get(CANDIDATE, frozenset())
+        if is_held(candidate, held):
+            return _stay(mirror, tree, CANDIDATE, candidate)
+        return publish(mirror, tree, candidate, (CANDIDATE,), allow)
+
+
+def _follow(mirror: Mirror, tree: Tree, channel: Channel, allow: bool) -> bool:
+    for _ in range(_ATTEMPTS):
+        source = vetting.source_of(mirror, tree, channel)
+        if source is None:
+            return False
+        # Outside of the lock: a rollback never waits for metadata that is being cut.
+        proposal = vetting.propose(mirror, tree, channel, source)
+        with showing(mirror, tree):
+            shown = mirror.publisher.published(channel.name, tree.name)
+            if (shown.snapshot if shown else None) == proposal.shown:
+                return _show(mirror, tree, channel, proposal, allow)
+    raise RefusedError(
+        "what it shows was changed while the policy was asked",
+        tree=tree.name,
+        way_out="run the same command again",
+    )
+
+
+def _show(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal, allow: bool) -> bool:
+    held = mirror.state.held(tree.name).get(channel.name, frozenset())
+    if is_held(proposal.snapshot, held):
+        return _stay(mirror, tree, channel.name, proposal.snapshot)
+    if channel.approval == REQUIRED and proposal.snapshot.id != proposal.shown:
+        mirror.reporter.event(
+            "waiting", tree=tree.name, channel=channel.name, snapshot=proposal.snapshot.id
+        )
+        return _only_expire(mirror, tree, channel.name)
+    last = mirror.vetting.last(tree.name, channel.name) if proposal.outcome else None
+    if last is not None and last.held:
+        mirror.reporter.event(
+            "vetted", tree=tree.name, channel=channel.name, held=last.held, until=last.until
+        )
+    return publish(mirror, tree, proposal.snapshot, (channel.name,), allow)
+
+
+def is_held(snapshot: Snapshot, held: Collection[str]) -> bool:
+    """Whether a person took the channel away from it, or from what it was chosen from."""
+    chosen_from = snapshot.vetting.upstream if snapshot.vetting else snapshot.id
+    return snapshot.id in held or chosen_from in held
+
+
+def _stay(mirror: Mirror, tree: Tree, channel: str, snapshot: Snapshot) -> bool:
+    mirror.reporter.event("held", tree=tree.name, channel=channel, snapshot=snapshot.id)
+    return _only_expire(mirror, tree, channel)
+
+
+def _only_expire(mirror: Mirror, tree: Tree, channel: str) -> bool:
+    shown = vetting.shown_by(mirror, tree, channel)
+    return shown is not None and publish(mirror, tree, shown, (channel,))

@@ -1,0 +1,279 @@
+"""What a channel is to show next: the policy asked about what the followed channel shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..core import journal
+from ..core import snapshot as snapshots
+from ..core.advisory.model import Advisory, Scope, scope_of
+from ..core.config import Tree
+from ..core.errors import MirrorError, RefusedError
+from ..core.policy import ages, decisions, outcome
+from ..core.policy.builds import Item, ModuleBuild, repository_arch
+from ..core.policy.decisions import Decision
+from ..core.policy.outcome import Outcome
+from ..core.policy.rules import CANDIDATE, Channel, Policy
+from ..core.policy.select import Facts, Judge
+from ..core.snapshot import Repository, Snapshot, Vetting
+from ..ports import LastVetting, Metadata
+from . import contents, cutting
+from .context import Mirror
+
+# Changes when the rules come to something else for the same facts.
+_RULES = 1
+
+
+class Proposal(NamedTuple):
+    """What a channel is to show. `outcome` is None where it has no policy, or nothing changed since
+    the policy was asked."""
+
+    snapshot: Snapshot
+    source: Snapshot
+    shown: str | None
+    outcome: Outcome | None
+
+
+def policy_of(mirror: Mirror, tree: Tree, channel: Channel) -> Policy | None:
+    """Its own; else the tree's, where it follows the candidate."""
+    name = channel.policy or (tree.policy if channel.follows == CANDIDATE else None)
+    return mirror.config.policies[name] if name else None
+
+
+def source_of(mirror: Mirror, tree: Tree, channel: Channel) -> Snapshot | None:
+    """What it is chosen from; None where there is nothing yet, or nothing has soaked.
+
+    Raises:
+        VerificationError: the log was altered, and nobody knows what has soaked.
+    """
+    if channel.follows == CANDIDATE:
+        candidate = mirror.state.candidate(tree.name)
+        return mirror.state.snapshot(tree.name, candidate) if candidate else None
+    shown = mirror.publisher.published(channel.follows, tree.name)
+    if shown is None:
+        return None
+    if not channel.soak:
+        return mirror.state.snapshot(tree.name, shown.snapshot)
+    past = journal.timeline(mirror.journal.entries(), tree.name, channel.follows, shown.snapshot)
+    ripe = int(mirror.clock()) - channel.soak
+    soaked = [name for name, since in past if since <= ripe]
+    try:
+        return mirror.state.snapshot(tree.name, soaked[-1]) if soaked else None
+    except RefusedError:
+        return None  # pruned meanwhile
+
+
+def shown_by(mirror: Mirror, tree: Tree, channel: str) -> Snapshot | None:
+    publication = mirror.publisher.published(channel, tree.name)
+    return mirror.state.snapshot(tree.name, publication.snapshot) if publication else None
+
+
+def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> Proposal:
+    """What the channel is to show now, made and saved.
+
+    The caller holds a lock without which nothing is pruned.
+
+    Raises:
+        RefusedError: the policy breaks what packages need.
+        VerificationError, ConfigError, StorageError.
+    """
+    shown = shown_by(mirror, tree, channel.name)
+    policy = policy_of(mirror, tree, channel)
+    if policy is None:
+        return Proposal(source, source, shown.id if shown else None, None)
+    now = int(mirror.clock())
+    deciding = decisions_for(mirror, tree, channel, now)
+    inputs = _inputs(mirror, policy, deciding, source, shown)
+    known = _still_so(mirror, tree, channel, inputs, now)
+    if known is not None:
+        return Proposal(known, source, shown.id if shown else None, None)
+    found = ask(mirror, tree, policy, deciding, source, shown, now)
+    vetting = Vetting(
+        source.id,
+        policy.name,
+        policy.digest,
+        channel.name,
+        cutting.counts(found.selection, len(found.pulled)),
+    )
+    made = cutting.snapshot_of(mirror, tree, source, shown, found.selection, vetting)
+    until = min((t for t in (found.until, _next(deciding)) if t is not None), default=None)
+    mirror.vetting.set_last(
+        tree.name, channel.name, LastVetting(inputs, made.id, until, len(found.held))
+    )
+    return Proposal(made, source, shown.id if shown else None, found)
+
+
+def decisions_for(mirror: Mirror, tree: Tree, channel: Channel, now: int) -> tuple[Decision, ...]:
+    return decisions.in_force(mirror.vetting.decisions(), tree.name, channel.name, now)
+
+
+def ask(
+    mirror: Mirror,
+    tree: Tree,
+    policy: Policy,
+    deciding: tuple[Decision, ...],
+    source: Snapshot,
+    shown: Snapshot | None,
+    now: int,
+) -> Outcome:
+    """What the policy says; nothing is made.
+
+    Raises:
+        RefusedError: it breaks what packages need.
+        VerificationError, StorageError: what it is asked about cannot be read.
+    """
+    reading = _Reading(mirror, tree, source, shown)
+    facts = reading.facts(first_seen(mirror, tree, policy))
+    solver = mirror.solver(mirror.state.incoming(tree.name))
+    judge = Judge(policy, deciding, facts, now, solver.compare)
+    arches = sorted({repository_arch(each.repository) for each in reading.metadata})
+    requirements = {
+        arch: solver.requirements(
+            [m for m in reading.metadata if repository_arch(m.repository) == arch], arch
+        )
+        for arch in arches
+    }
+    try:
+        return outcome.decide(judge, requirements)
+    except MirrorError as error:
+        raise error.located(tree=tree.name) from None
+
+
+class _Reading:
+    """The metadata of a snapshot, and of what a channel shows where that differs."""
+
+    def __init__(
+        self, mirror: Mirror, tree: Tree, source: Snapshot, shown: Snapshot | None
+    ) -> None:
+        self._mirror, self._tree = mirror, tree
+        self._source, self._shown = source, shown
+        self.metadata: list[Metadata] = []
+        self._items: list[Item] = []
+        self._modules: list[ModuleBuild] = []
+        self._advisories: list[Advisory] = []
+
+    def facts(self, first: Mapping[str, int]) -> Facts:
+        for name, repository in sorted(self._source.repositories.items()):
+            self._read(name, repository)
+        return Facts(
+            self._items,
+            self._modules,
+            self._advisories,
+            first,
+            _packages(self._mirror, self._shown),
+        )
+
+    def _read(self, name: str, repository: Repository) -> None:
+        own, modules = self._add(name, repository)
+        self._items += [Item(name, package, False) for package in own]
+        self._modules += modules
+        before = self._shown.repositories.get(name) if self._shown else None
+        if before is None or before.files == repository.files:
+            return
+        packages, earlier = self._add(name, before)
+        here = {package.sha256 for package in own}
+        named = {module.nsvc for module in modules}
+        self._items += [Item(name, p, True) for p in packages if p.sha256 not in here]
+        self._modules += [m._replace(gone=True) for m in earlier if m.nsvc not in named]
+
+    def _add(self, name: str, repository: Repository):  # type: ignore[no-untyped-def]
+        mirror, tree = self._mirror, self._tree
+        scratch = mirror.state.incoming(tree.name)
+        found = contents.metadata_of(mirror, tree, name, repository)
+        self.metadata.append(found)
+        updateinfo = found.repomd.file("updateinfo")
+        if updateinfo is not None:
+            scope = scope_of(tree.name) or Scope("", tree.name)
+            path = found.places[updateinfo.sha256]
+            reader = mirror.metadata(scratch)
+            self._advisories += reader.errata(path, updateinfo.open_size, scope, name)
+        modules = mirror.metadata_filter(scratch).modules(found)
+        return contents.read(mirror, tree, name, repository).packages, modules
+
+
+def _packages(mirror: Mirror, snapshot: Snapshot | None) -> frozenset[str]:
+    """SHA-256 of all its packages."""
+    if snapshot is None:
+        return frozenset()
+    return frozenset(
+        file.sha256
+        for repository in snapshot.repositories.values()
+        for file in snapshots.decode_files(mirror.pool.read(repository.files))
+        if file.path.endswith(".rpm")
+    )
+
+
+def first_seen(mirror: Mirror, tree: Tree, policy: Policy | None) -> Mapping[str, int]:
+    """Since when packages are known, by SHA-256; recorded up to the candidate of now.
+
+    Raises:
+        VerificationError: the record is damaged.
+    """
+    if policy is None or not policy.soak:
+        return {}
+    candidate = mirror.state.candidate(tree.name)
+    first = mirror.vetting.first_seen(tree.name)
+    if candidate is None or (first and first.candidate == candidate):
+        return first.times if first else {}
+    # A policy that is new knows the ages of what is still kept.
+    kept = [candidate] if first else [*_verified(mirror, tree), candidate]
+    for name in kept:
+        snapshot = mirror.state.snapshot(tree.name, name)
+        packages = _packages(mirror, snapshot)
+        first = (
+            ages.seen(first, name, packages, snapshot.created)
+            if first
+            else ages.begun(name, packages)
+        )
+    assert first is not None  # noqa: S101  # `kept` has one at least
+    mirror.vetting.set_first_seen(tree.name, first)
+    return first.times
+
+
+def _verified(mirror: Mirror, tree: Tree) -> list[str]:
+    """Snapshots that came from upstream, oldest first."""
+    found = []
+    for name in mirror.state.snapshots(tree.name):
+        try:
+            if mirror.state.snapshot(tree.name, name).vetting is None:
+                found.append(name)
+        except MirrorError:
+            continue
+    return found
+
+
+def _inputs(
+    mirror: Mirror,
+    policy: Policy,
+    deciding: tuple[Decision, ...],
+    source: Snapshot,
+    shown: Snapshot | None,
+) -> str:
+    parts = (
+        _RULES,
+        policy.digest,
+        decisions.digest(deciding),
+        source.id,
+        shown.id if shown else None,
+        mirror.config.signing_key,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _still_so(
+    mirror: Mirror, tree: Tree, channel: Channel, inputs: str, now: int
+) -> Snapshot | None:
+    """What the policy came to, where it would come to the same."""
+    last = mirror.vetting.last(tree.name, channel.name)
+    if last is None or last.inputs != inputs or (last.until is not None and last.until <= now):
+        return None
+    try:
+        return mirror.state.snapshot(tree.name, last.snapshot)
+    except MirrorError:
+        return None
+
+
+def _next(deciding: tuple[Decision, ...]) -> int | None:
+    return min((d.until for d in deciding if d.until is not None), default=None)
