@@ -77,6 +77,12 @@ put_completion() { # NAME
     put 644 "packaging/completions/$1" "/usr/share/bash-completion/completions/$1"
 }
 
+put_units() { # PREFIX
+    for unit in "$source"/packaging/systemd/"$1"*; do
+        put 644 "packaging/systemd/${unit##*/}" "/usr/lib/systemd/system/${unit##*/}"
+    done
+}
+
 put_release() {
     release=${TUXCARE_RELEASE:-}
     if [ -z "$release" ] && [ -r "$root/etc/almalinux-release" ]; then
@@ -109,6 +115,7 @@ install_client() {
     for manifest in "$source"/packaging/fips/*.conf; do
         put 644 "packaging/fips/${manifest##*/}" "/usr/share/tuxcare/fips/${manifest##*/}"
     done
+    put_units tuxctl
     put_manual tuxctl.8 tuxcare.conf.5
     put_completion tuxctl
     install -d -m 755 "$root/etc/tuxcare" "$root/etc/tuxcare/fips.d" "$root/etc/dnf/vars" \
@@ -119,9 +126,7 @@ install_mirror() {
     put_modules mirror/tuxmirror
     put_launcher tuxmirror /usr/bin
     put_config etc/tuxmirror/tuxmirror.conf
-    for unit in "$source"/packaging/systemd/*; do
-        put 644 "packaging/systemd/${unit##*/}" "/usr/lib/systemd/system/${unit##*/}"
-    done
+    put_units tuxmirror
     put 644 packaging/sysusers/tuxmirror.conf /usr/lib/sysusers.d/tuxmirror.conf
     put 644 packaging/tmpfiles/tuxmirror.conf /usr/lib/tmpfiles.d/tuxmirror.conf
     put_manual tuxmirror.8 tuxmirror.conf.5

@@ -11,6 +11,7 @@ _ARMOUR = re.compile(
     re.DOTALL,
 )
 _PUBLIC_KEY = 6
+_PUBLIC_SUBKEY = 14
 
 
 def fingerprints(data: bytes) -> List[str]:
@@ -27,6 +28,21 @@ def fingerprints(data: bytes) -> List[str]:
     if not found:
         raise ValueError("no public key in it")
     return found
+
+
+def key_ids(data: bytes) -> List[str]:
+    """The long ids (16 upper-case hex digits) of all keys in a file, subkeys included.
+
+    Raises ValueError for what is not a public key file.
+    """
+    found = [
+        _fingerprint(body)
+        for block in key_blocks(data)
+        for tag, body in packets(block)
+        if tag in (_PUBLIC_KEY, _PUBLIC_SUBKEY)
+    ]
+    # Version 6 counts from the other end (RFC 9580, 5.5.4).
+    return [text[-16:] if len(text) == 40 else text[:16] for text in found]
 
 
 def key_blocks(data: bytes) -> List[bytes]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.support.keys import Keys
@@ -41,9 +43,13 @@ def newer(tmp_path_factory, keys: Keys, built: Built) -> Built:
 @pytest.fixture
 def registration():
     with RegistrationServer() as server:
-        server.keys[LICENCE] = {"products": ["essential", "esu", "fips"]}
-        server.repositories.add("/")
-        yield server
+        yield with_licence(server)
+
+
+def with_licence(server):
+    server.keys[LICENCE] = {"products": ["essential", "esu", "fips"]}
+    server.repositories.add("/")
+    return server
 
 
 @pytest.fixture
@@ -56,6 +62,9 @@ def customer(host, built, newer):
         "mkdir -p /etc/dnf/vars /etc/dnf/protected.d /etc/dnf/plugins /usr/share/licenses"
         " /usr/lib/python3.9/site-packages/dnf-plugins/__pycache__"
     )
+    # systemd's own on EL: units are off unless a preset says otherwise.
+    preset = "/usr/lib/systemd/system-preset/99-default-disable.preset"
+    host.write(preset, "disable *\n")
     return host
 
 
@@ -171,11 +180,37 @@ def test_removing_a_registered_hosts_package_leaves_the_host_as_it_was(
     registration.calls.clear()
     done = customer.dnf("remove", "almacare-release", "tuxcare-release")  # as the guide has it
     assert changed(before, files(customer)) == set()
-    assert "seat stays taken" in done.stdout
-    assert registration.calls == [], "a scriptlet used the network"
+    assert "seat stays taken" not in done.stdout
+    assert [call[1].rpartition("/")[2] for call in registration.calls] == ["unregister"]
+    assert registration.tokens == {}
     assert repo_files("9.2")["almalinux-baseos.repo"] == customer.read(BASEOS)
     left = customer.run("ls -A /var/lib/tuxcare /etc/tuxcare", check=False)
     assert left.returncode != 0, left.stdout
+
+
+@pytest.mark.parametrize("status", [500, 401])
+def test_a_service_that_does_not_take_the_seat_back_keeps_no_package(
+    customer, built, registration, status
+):
+    before = files(customer)
+    local(customer, "install", built.package("tuxcare-release"))
+    register(customer, registration)
+    registration.answer("token/unregister", status=status)
+    done = customer.dnf("remove", "tuxcare-release")
+    assert ("seat stays taken" in done.stdout + done.stderr) is (status == 500)
+    assert changed(before, files(customer)) == set()
+
+
+def test_without_a_network_the_package_goes_all_the_same(customer, built):
+    before = files(customer)
+    local(customer, "install", built.package("tuxcare-release"))
+    with RegistrationServer() as service:
+        register(customer, with_licence(service))
+    started = time.monotonic()
+    done = customer.dnf("remove", "tuxcare-release")
+    assert time.monotonic() - started < 60
+    assert "seat stays taken" in done.stdout + done.stderr
+    assert changed(before, files(customer)) == set()
 
 
 def test_what_an_administrator_edited_since_is_kept(customer, built, registration):

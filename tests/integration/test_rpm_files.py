@@ -24,6 +24,7 @@ PACKAGING = CHECKOUT / "packaging"
 SPEC = (CHECKOUT / "tuxcare-release.spec").read_text()
 MANUALS = sorted((PACKAGING / "man").iterdir())
 UNITS = sorted((PACKAGING / "systemd").glob("*.service"))
+TIMERS = sorted((PACKAGING / "systemd").glob("*.timer"))
 PARSERS = {"tuxctl": tuxctl.cli._parser, "tuxmirror": tuxmirror.cli._parser}
 PYTHONPATH = ":".join(str(CHECKOUT / root) for root in ("mirror", "tuxctl", "dnf_plugin"))
 # Which package has a module that the mirror imports; the same on EL9 and EL10.
@@ -188,15 +189,25 @@ def test_a_service_is_confined(unit):
 def test_units_start_what_the_package_installs_as_its_user():
     for unit in UNITS:
         text = unit.read_text()
-        assert re.search(r"^ExecStart=/usr/bin/tuxmirror (serve|sync)$", text, re.M)
+        [started] = re.findall(r"^ExecStart=(.*)$", text, re.M)
+        if unit.name.startswith("tuxctl-"):
+            assert started == f"/usr/sbin/tuxctl {unit.stem[len('tuxctl-') :]}"
+            assert "\nUser=" not in text
+            # A host that is not registered has nothing to do.
+            assert "\nConditionPathExists=/etc/tuxcare/token\n" in text
+            continue
+        assert re.match(r"/usr/bin/tuxmirror (serve|sync)$", started)
         assert "\nUser=tuxmirror\n" in text
     [user] = re.findall(r"^u .*$", (PACKAGING / "sysusers/tuxmirror.conf").read_text(), re.M)
     # What %pre makes is what sysusers.d describes.
     assert user in SPEC.replace("%{_localstatedir}", "/var")
 
 
-def test_the_timer_parses():
-    text = (PACKAGING / "systemd/tuxmirror-sync.timer").read_text()
+@pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
+def test_a_timer_parses_and_has_its_service(timer):
+    text = timer.read_text()
+    assert timer.with_suffix(".service") in UNITS
+    assert f"%{{_unitdir}}/{timer.name}" in SPEC
     [calendar] = re.findall(r"^OnCalendar=(.*)$", text, re.M)
     subprocess.run(["systemd-analyze", "calendar", calendar], check=True, capture_output=True)
 

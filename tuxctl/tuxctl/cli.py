@@ -26,6 +26,7 @@ from tuxctl.commands import (
     unregister,
     use_network,
     validate,
+    verify,
 )
 from tuxctl.console import Console
 from tuxctl.context import Context
@@ -50,7 +51,18 @@ configuration; 3 network; 4 verification; 5 refused by licence or pin; 6 storage
 7 another run is at work; 8 the host drifted; 70 a bug"""
 
 # In the order of --help.
-_COMMANDS = (status, validate, unregister, fips, releasever, repos, refresh, image, bundle)
+_COMMANDS = (
+    status,
+    verify,
+    validate,
+    unregister,
+    fips,
+    releasever,
+    repos,
+    refresh,
+    image,
+    bundle,
+)
 
 
 def main(argv: Optional[List[str]] = None, system_at: Callable[[str], System] = System) -> int:

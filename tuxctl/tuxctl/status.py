@@ -14,7 +14,7 @@ from tuxcare.host import (
     read_release,
     read_token,
 )
-from tuxctl import drift, kernelcare, lifecycle, repositories, status_text
+from tuxctl import drift, fips_report, kernelcare, lifecycle, repositories, status_text
 from tuxctl.context import Context
 from tuxctl.repositories import Reach, Repository
 
@@ -52,6 +52,9 @@ def collect(context: Context, offline: bool = False) -> Dict[str, Any]:
         differences = drift.find(context, registration, found)
         differences += drift.of_service(registration, found, answers, now, followed)
         warnings = drift.warnings(registration, now)
+    fips = fips_report.describe(context, choice)
+    differences += fips.drift
+    warnings += fips.warnings
     return {
         "schema": SCHEMA,
         "checked_at": now.isoformat(),
@@ -67,7 +70,7 @@ def collect(context: Context, offline: bool = False) -> Dict[str, Any]:
         "release": {"installed": read_release(paths).version, "followed": followed},
         "lifecycle": lifecycle.describe(followed),
         "arch": context.system.machine(),
-        "fips": {"mode": choice.mode, "release": choice.release},
+        "fips": fips.document,
         "kernelcare": kernelcare.describe(context),
         "repositories": [item.document(answers.get(item.id)) for item in found],
         "interrupted": _interrupted(context),

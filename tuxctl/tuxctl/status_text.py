@@ -4,6 +4,7 @@ import os
 from typing import Any, Dict, List
 
 from tuxctl.console import Colours
+from tuxctl.fips.status import certificate
 
 _REACH = {"ok": "reachable", "refused": "refused", "missing": "not there"}
 
@@ -13,7 +14,7 @@ def lines(document: Dict[str, Any], colours: Colours) -> List[str]:
     if document["registered"]:
         found += _registration(document, colours)
     found += _release(document)
-    found += _fips(document)
+    found += _fips(document["fips"], colours)
     found += _kernelcare(document["kernelcare"])
     found += _repositories(document["repositories"], colours)
     if document["interrupted"]:
@@ -66,8 +67,29 @@ def _release(document: Dict[str, Any]) -> List[str]:
     return found
 
 
-def _fips(document: Dict[str, Any]) -> List[str]:
-    return ["FIPS mode: {}".format(document["fips"]["mode"])]
+def _fips(fips: Dict[str, Any], colours: Colours) -> List[str]:
+    found = ["FIPS mode: {}".format(fips["mode"])]
+    paint = {"validated": colours.good, "patched": colours.good}
+    for module in fips["modules"]:
+        found.append(
+            "  {}: {}, {}; validated {}; {}".format(
+                module["source"],
+                ", ".join(module["installed"]) or "not installed",
+                paint.get(module["state"], colours.error)(module["state"]),
+                " or ".join(module["validated"]),
+                certificate(module),
+            )
+        )
+    for check in fips["checks"]:
+        said = colours.good(check["found"])
+        if not check["ok"]:
+            said = colours.error("{} (expected {})".format(check["found"], check["expected"]))
+        found.append("  {}: {}".format(check["name"], said))
+    over = [text for text in fips["expired"] if " ended on " in text]
+    return found + [
+        "  Certificate: " + (colours.error if text in over else colours.warning)(text)
+        for text in fips["expired"]
+    ]
 
 
 def _kernelcare(kernelcare: Dict[str, Any]) -> List[str]:

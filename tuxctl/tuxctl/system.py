@@ -233,6 +233,14 @@ class System:
             return [os.path.join(directory, name) for name in sorted(os.listdir(directory))]
         return []
 
+    def links(self, directory: str) -> Dict[str, Optional[str]]:
+        """What each name in a directory links to, None for what is no link; empty for no
+        directory."""
+        return {
+            os.path.basename(path): os.readlink(path) if os.path.islink(path) else None
+            for path in self.entries(directory)
+        }
+
     def files_below(self, directory: str) -> List[str]:
         """Paths of the regular files in a directory and those below it, sorted."""
         found: List[str] = []

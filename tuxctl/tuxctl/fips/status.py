@@ -41,7 +41,7 @@ def lines(document: Dict[str, Any]) -> List[str]:
         text.append("{}: {}".format(module["source"], ", ".join(module["installed"]) or "-"))
         text.append(
             "  {}: {} ({})".format(
-                module["state"], " or ".join(module["validated"]), _certificate(module)
+                module["state"], " or ".join(module["validated"]), certificate(module)
             )
         )
     for check in document["checks"]:
@@ -55,7 +55,8 @@ def lines(document: Dict[str, Any]) -> List[str]:
     return text + document["expired"]
 
 
-def _certificate(module: Dict[str, Any]) -> str:
+def certificate(module: Dict[str, Any]) -> str:
+    """The certificate of a module's item in the attestation, in words."""
     if module["certificate"] is None:
         return "CMVP certificate pending"
     return "CMVP certificate {}, {}, until {}".format(
