@@ -44,16 +44,30 @@ class Preview(Writer):
         name = self._context.paths.inside(path)
         if path in self._secrets:
             return ["{}: {}".format(name, "removed" if after is None else "written; not shown")]
-        return [
-            line.rstrip("\r\n")
-            for line in difflib.unified_diff(
-                _lines(before),
-                _lines(after),
-                "/dev/null" if before is None else name,
-                "/dev/null" if after is None else name,
-            )
-        ]
+        return unified(name, before, after)
+
+
+def unified(name: str, before: Optional[bytes], after: Optional[bytes]) -> List[str]:
+    """What changes in a file, as patch(1) takes it: line endings and a missing last one too."""
+    lines = difflib.unified_diff(
+        _lines(before),
+        _lines(after),
+        "/dev/null" if before is None else name,
+        "/dev/null" if after is None else name,
+    )
+    return [piece for line in lines for piece in _without_end(line)]
+
+
+def _without_end(line: str) -> List[str]:
+    """A line of a diff as it is printed."""
+    if line.endswith("\n"):
+        return [line[:-1]]
+    return [line, "\\ No newline at end of file"]
 
 
 def _lines(data: Optional[bytes]) -> List[str]:
-    return (data or b"").decode("utf-8", "replace").splitlines(True)
+    """Lines end with a line feed, nothing else; bytes that are no text are shown as such."""
+    text = (data or b"").decode("utf-8", "backslashreplace")
+    lines = [line + "\n" for line in text.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    return lines if lines[-1] else lines[:-1]

@@ -15,11 +15,11 @@ from tuxctl import clock, identity, preflight, reasons, repos
 from tuxctl.context import Context
 from tuxctl.fips import choice as fips
 from tuxctl.fips.choice import Fips
-from tuxctl.journal import Run
+from tuxctl.journal import Run, Writer
 from tuxctl.licence import ESU, FIPS, LicenceKey
 from tuxctl.lifecycle import covers
 from tuxctl.records import EDITED, OWNED, SECRET
-from tuxctl.service import KeyInfo, Registration, is_open_http
+from tuxctl.service import Host, KeyInfo, Registration, is_open_http
 
 STEPS = (
     "Check your OS and architecture",
@@ -46,14 +46,25 @@ class Order(NamedTuple):
     server: Optional[str] = None
 
 
+class Rehearsal(NamedTuple):
+    """What a run would do besides writing files. `host`: what the service would be told, None where
+    nothing is; `imports`: whether rpm would import `key_file`."""
+
+    server: str
+    content_url: str
+    host: Optional[Host]
+    imports: bool
+    key_file: str
+
+
 def register(context: Context, order: Order) -> None:
     """Make the host a supported one. Raises what a step raises, with the host as it was."""
     with context.changing():
-        _Registering(context, order).run()
+        Registering(context, order).run()
     context.console.say(SUCCESS)
 
 
-class _Registering:
+class Registering:
     """One run. Its attributes are what the steps so far found out."""
 
     def __init__(self, context: Context, order: Order) -> None:
@@ -69,6 +80,18 @@ class _Registering:
         self._info: Optional[KeyInfo] = None
 
     def run(self) -> None:
+        self.check()
+        try:
+            with self._context.journal.run("register") as run:
+                self._change(run)
+        except BaseException:
+            self._give_back()
+            raise
+        if self._fips:
+            reasons.keep(self._context, self._fips.pinned)
+
+    def check(self) -> None:
+        """Steps 1 to 3, which change nothing."""
         context = self._context
         with self._step(1) as step:
             self._facts = preflight.check_system(context)
@@ -88,14 +111,19 @@ class _Registering:
                 "This server already has a TuxCare token installed",
                 "To force re-registration, please run the script with --force",
             )
-        try:
-            with context.journal.run("register") as run:
-                self._change(run)
-        except BaseException:
-            self._give_back()
-            raise
-        if self._fips:
-            reasons.keep(context, self._fips.pinned)
+
+    def rehearse(self, writer: Writer, token: str) -> Rehearsal:
+        """After `check`: write what a run would write, with `token` in the place of a real one."""
+        host = None
+        if self._order.key is not None and not self._keeps:
+            host = self._host()
+            info = self._info or KeyInfo()
+            self._registration = Registration(token, info.products, info.expires, None)
+        self._store_token(writer)
+        self._enable_own(writer, token)
+        self._switch(writer)
+        imports = self._conf.fingerprint[-8:].lower() not in self._context.rpm_keys.key_ids()
+        return Rehearsal(self._server, self._content_url(), host, imports, self._key_file)
 
     def _change(self, run: Run) -> None:
         with self._step(4) as step:
@@ -178,14 +206,17 @@ class _Registering:
     def _register(self) -> str:
         if self._keeps or self._order.key is None:
             return "kept"
-        host = identity.describe(self._context, self._facts.followed, self._facts.arch)
+        host = self._host()
         service = self._context.service(self._server)
         self._registration = service.register(self._order.key.text, host)
         if self._fips:
             fips.check_product(self._products())
         return "{} at {}".format(host.host_name, self._server)
 
-    def _store_token(self, run: Run) -> str:
+    def _host(self) -> Host:
+        return identity.describe(self._context, self._facts.followed, self._facts.arch)
+
+    def _store_token(self, run: Writer) -> str:
         registration = self._registration
         if registration is None:
             return "kept"
@@ -214,7 +245,8 @@ class _Registering:
 
     # -- steps 6 and 7 -----------------------------------------------------------------------
 
-    def _enable_own(self, run: Run) -> str:
+    def _enable_own(self, run: Writer, pretended: Optional[str] = None) -> str:
+        """`pretended`: the token is none, so the server is not asked what it opens."""
         context, url = self._context, self._content_url()
         products = self._products()
         enabled = {
@@ -226,7 +258,7 @@ class _Registering:
         }
         if self._fips:
             fips.write_choice(context, run, self._fips)
-            enabled[repos.FIPS] = fips.offers_repository(context, self._facts)
+            enabled[repos.FIPS] = bool(pretended) or fips.offers_repository(context, self._facts)
         path = self._paths.tuxcare_repo
         data = context.system.read(path) or b""
         run.put(path, repos.set_own(data, url, enabled, path), EDITED)
@@ -243,7 +275,7 @@ class _Registering:
             )
         return trouble is None
 
-    def _switch(self, run: Run) -> str:
+    def _switch(self, run: Writer) -> str:
         hide = self._fips.pinned if self._fips and self._conf.compat_vars else []
         switched, foreign = [], []  # type: List[str], List[str]
         for path in self._repo_files:

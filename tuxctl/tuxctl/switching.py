@@ -5,14 +5,14 @@ registered one, those of the licence, as registering left them. Every change is 
 `revert`, and `unregister` too, put back what was there.
 """
 
-import difflib
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from tuxcare.errors import ConfigError, TuxcareError
 from tuxcare.host import read_content_url, read_token
 from tuxctl import preflight, repos
 from tuxctl.context import Context
 from tuxctl.merge import take_back
+from tuxctl.preview import unified
 from tuxctl.records import EDITED
 
 
@@ -28,7 +28,7 @@ def diff(context: Context, server: Optional[str] = None) -> None:
     """Show what switching would change. Raises ConfigError."""
     changed = [plan for plan in _plans(context, server) if plan.before != plan.after.data]
     for plan in changed:
-        for line in _unified(context.paths.inside(plan.path), plan.before, plan.after.data):
+        for line in unified(context.paths.inside(plan.path), plan.before, plan.after.data):
             context.console.say(line)
     if not changed:
         context.console.note("Nothing to change: these repositories are switched already.")
@@ -105,8 +105,3 @@ def _is_registered(context: Context) -> bool:
         return read_token(context.paths) is not None
     except (PermissionError, TuxcareError):
         return True
-
-
-def _unified(name: str, before: bytes, after: bytes) -> Iterator[str]:
-    old, new = (data.decode("utf-8", "replace").split("\n") for data in (before, after))
-    return difflib.unified_diff(old, new, name, name, lineterm="")

@@ -32,6 +32,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", metavar="URL", help="register with and get packages from this service"
     )
+    parser.add_argument(
+        "--dry-run",
+        dest="rehearse",
+        action="store_true",
+        help="show what registering would change, ask for and install; change nothing",
+    )
 
 
 def is_asked(arguments: argparse.Namespace) -> bool:
@@ -47,6 +53,8 @@ def is_asked(arguments: argparse.Namespace) -> bool:
 def check_alone(arguments: argparse.Namespace) -> None:
     """Raises UsageError for options that go with registering where nothing asks for it."""
     alone = not arguments.command
+    if arguments.rehearse:
+        raise UsageError("--dry-run goes with registering", "See 'tuxctl --help'.")
     if (arguments.server and arguments.command != "repos") or (arguments.strict and alone):
         raise UsageError("--server and --strict go with registering", "See 'tuxctl --help'.")
 
@@ -65,6 +73,10 @@ def command(arguments: argparse.Namespace) -> Command:
         )
     mode = (MODE_STRICT if arguments.strict else MODE_PATCHED) if arguments.fips else None
     order = Order(key, arguments.force, mode, server_url(arguments))
+    if arguments.rehearse:
+        from tuxctl.rehearsal import rehearse
+
+        return lambda context: rehearse(context, order)
     return lambda context: register(context, order)
 
 
