@@ -17,7 +17,7 @@ from .. import __version__
 from ..core import config as configuration
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
-from . import decisions, licence, snapshots, status, sync, upkeep
+from . import decisions, licence, snapshots, status, sync, upkeep, vetting
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_commands(commands)
     status.add_commands(commands)
     snapshots.add_commands(commands)
+    vetting.add_commands(commands)
     decisions.add_commands(commands)
     upkeep.add_commands(commands)
     licence.add_commands(commands)

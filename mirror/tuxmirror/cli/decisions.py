@@ -103,6 +103,10 @@ def _line(entry: dict[str, Any]) -> str:
     if entry.get("sudo_user"):
         who = f"{entry['sudo_user']} as {who}"
     place = f"{entry.get('tree')} {entry.get('channel')}"
-    change = f"{entry.get('before') or 'nothing'} -> {entry.get('snapshot')}"
-    reason = f": {entry['reason']}" if "reason" in entry else ""
-    return f"{when}  {who}  {entry['action']}  {place}  {change}{reason}"
+    if "snapshot" in entry:
+        what = f"{entry.get('before') or 'nothing'} -> {entry['snapshot']}"
+    else:
+        what = str(entry.get("pattern", ""))
+    what += f" by plan {entry['plan']}" if "plan" in entry else ""
+    reason = entry.get("reason") or entry.get("why")
+    return f"{when}  {who}  {entry['action']}  {place}  {what}{f': {reason}' if reason else ''}"

@@ -38,7 +38,7 @@ class Parts(NamedTuple):
 
 
 @contextmanager
-def _open(config: Config, actor: str) -> Iterator[Parts]:
+def opened(config: Config, actor: str) -> Iterator[Parts]:
     from ..adapters.registry_db import DatabaseRegistry
     from ..adapters.state_files import AuditFile, load_pepper, private_directory
 
@@ -68,7 +68,7 @@ def run_license_create(config: Config, args: argparse.Namespace) -> int:
         expires_at=rules.parse_expiry(args.expires, now) if args.expires else None,
         note=args.note,
     )
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         key, licence = licences.create(parts.registry, parts.digests, parts.audit, terms, int(now))
     if args.json:
         _print_json({"key": key, **_licence_dict(licence, now)})
@@ -79,7 +79,7 @@ def run_license_create(config: Config, args: argparse.Namespace) -> int:
 
 def run_license_list(config: Config, args: argparse.Namespace) -> int:
     now = time.time()
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         found = licences.every(parts.registry)
     if args.json:
         _print_json({"licences": [_licence_dict(licence, now) for licence in found]})
@@ -105,7 +105,7 @@ def run_license_list(config: Config, args: argparse.Namespace) -> int:
 
 
 def run_license_show(config: Config, args: argparse.Namespace) -> int:
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         licence = licences.show(parts.registry, parts.digests, _key_of(args))
         registered = hosts.every(parts.registry, parts.digests, licence.public_id)
     present = [host for host in registered if host.ended_at is None]
@@ -123,7 +123,7 @@ def run_license_show(config: Config, args: argparse.Namespace) -> int:
 
 def run_license_revoke(config: Config, args: argparse.Namespace) -> int:
     now = time.time()
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         licence = licences.revoke(
             parts.registry, parts.digests, parts.audit, _key_of(args), int(now)
         )
@@ -135,7 +135,7 @@ def run_license_revoke(config: Config, args: argparse.Namespace) -> int:
 
 
 def run_host_list(config: Config, args: argparse.Namespace) -> int:
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         found = hosts.every(parts.registry, parts.digests, args.license)
     if not args.all:
         found = [host for host in found if host.ended_at is None]
@@ -149,14 +149,14 @@ def run_host_list(config: Config, args: argparse.Namespace) -> int:
 
 
 def run_host_show(config: Config, args: argparse.Namespace) -> int:
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         host = hosts.show(parts.registry, args.host)
     _print_json(_host_dict(host)) if args.json else _print_fields(_host_dict(host))
     return 0
 
 
 def run_host_revoke(config: Config, args: argparse.Namespace) -> int:
-    with _open(config, "operator") as parts:
+    with opened(config, "operator") as parts:
         host = hosts.revoke(parts.registry, parts.audit, args.host, int(time.time()))
     if args.json:
         _print_json(_host_dict(host))
@@ -176,7 +176,7 @@ def run_serve(config: Config, args: argparse.Namespace) -> int:
 
     address = parse_listen(args.listen)
     open_trees = [name for name, tree in config.trees.items() if tree.open]
-    with _open(config, "service") as parts:
+    with opened(config, "service") as parts:
         admission = Admission(Registration(parts.registry, parts.digests, parts.audit))
         files = PublishedFiles(config.public, open_trees, admission.grant)
         around = Surroundings(

@@ -8,18 +8,18 @@ from ..core import holding, journal
 from ..core.config import Tree
 from ..core.errors import ConfigError, RefusedError
 from ..core.names import check_name
+from ..core.policy.rules import CANDIDATE, Channel
 from ..core.snapshot import Snapshot
+from . import vetting
 from .context import Mirror
 from .publish import publish, showing
 from .selection import find
-
-CANDIDATE = "candidate"
 
 
 def publish_snapshot(
     mirror: Mirror, tree: Tree, text: str | None, channel: str, allow_mass_change: bool = False
 ) -> None:
-    """Make the channel show a snapshot (as `selection.find`; None: what was verified last).
+    """Make the channel show a snapshot (as `selection.find`; None: what it is to show next).
 
     Raises:
         ConfigError: no such snapshot, or no name for a channel.
@@ -27,8 +27,11 @@ def publish_snapshot(
     """
     _check_channel(channel)
     with showing(mirror, tree):
-        chosen = find(mirror, tree, text) if text is not None else _verified_last(mirror, tree)
-        _show(mirror, tree, chosen, channel, (), allow_mass_change, "publish")
+        if text is None:
+            _show_next(mirror, tree, channel, allow_mass_change)
+        else:
+            chosen = find(mirror, tree, text)
+            _show(mirror, tree, chosen, channel, (), allow_mass_change, "publish")
 
 
 def rollback(
@@ -74,10 +77,40 @@ def _show(
     decided = holding.decide(held, chosen.id, candidate, mirror.state.snapshots(name), left)
     if decided != held:
         mirror.state.set_held(name, channel, decided)
+    _switch(mirror, tree, chosen, channel, allow_mass_change, action)
+
+
+def _switch(
+    mirror: Mirror, tree: Tree, chosen: Snapshot, channel: str, allow_mass_change: bool, action: str
+) -> None:
     if publish(mirror, tree, chosen, (channel,), allow_mass_change, action):
-        mirror.publisher.tidy(name)
+        mirror.publisher.tidy(tree.name)
     else:
-        mirror.reporter.event("already", tree=name, channel=channel, snapshot=chosen.id)
+        mirror.reporter.event("already", tree=tree.name, channel=channel, snapshot=chosen.id)
+
+
+def _show_next(mirror: Mirror, tree: Tree, name: str, allow_mass_change: bool) -> None:
+    """What was verified last, or what the channel's policy lets pass; held no longer."""
+    known = mirror.config.channels.get(name, Channel(name))
+    source = vetting.source_of(mirror, tree, known)
+    if source is None:
+        raise RefusedError(
+            "nothing was verified yet"
+            if known.follows == CANDIDATE
+            else f"{known.follows} shows nothing that may pass to {name} yet",
+            tree=tree.name,
+            way_out=f"tuxmirror sync {tree.name}",
+        )
+    chosen = vetting.propose(mirror, tree, known, source).snapshot
+    let_go(mirror, tree, name, {chosen.id, source.id})
+    _switch(mirror, tree, chosen, name, allow_mass_change, "publish")
+
+
+def let_go(mirror: Mirror, tree: Tree, channel: str, chosen: set[str]) -> None:
+    """Who chooses it takes back that he took the channel away from it."""
+    held = mirror.state.held(tree.name).get(channel, frozenset())
+    if held & chosen:
+        mirror.state.set_held(tree.name, channel, held - chosen)
 
 
 def _check_channel(channel: str) -> None:
@@ -88,15 +121,6 @@ def _check_channel(channel: str) -> None:
             expected="another channel",
             way_out="tuxmirror publish TREE --channel NAME makes one",
         )
-
-
-def _verified_last(mirror: Mirror, tree: Tree) -> Snapshot:
-    candidate = mirror.state.candidate(tree.name)
-    if candidate is None:
-        raise RefusedError(
-            "nothing was verified yet", tree=tree.name, way_out=f"tuxmirror sync {tree.name}"
-        )
-    return mirror.state.snapshot(tree.name, candidate)
 
 
 def _kept(mirror: Mirror, tree: Tree, name: str) -> Snapshot:

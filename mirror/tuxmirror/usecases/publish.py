@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from ..core import publication as rules
@@ -44,17 +44,18 @@ def publish(
     channels: Sequence[str],
     allow_mass_change: bool = False,
     action: str = "sync",
+    said: Mapping[str, object] | None = None,
 ) -> bool:
     """Make the channels show `snapshot`, in that order; False where all of them already do.
 
-    The caller holds `showing`; `action` is what the log says it was.
+    The caller holds `showing`; `action` is what the log says it was, with what else was `said`.
 
     Raises:
         RefusedError: a path would get other bytes than clients may know.
         StorageError: nothing was switched.
     """
     changes = [
-        _publish_to(mirror, tree, snapshot, channel, allow_mass_change, action)
+        _publish_to(mirror, tree, snapshot, channel, allow_mass_change, action, said or {})
         for channel in channels
     ]
     return any(changes)
@@ -67,6 +68,7 @@ def _publish_to(
     channel: str,
     allow_mass_change: bool,
     action: str,
+    said: Mapping[str, object],
 ) -> bool:
     now = int(mirror.clock())
     with site.changing(mirror, channel):
@@ -89,7 +91,7 @@ def _publish_to(
             )
             retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
             contents = [*files.values(), *retained]
-            with _recorded(mirror, tree, channel, action, previous, snapshot):
+            with _recorded(mirror, tree, channel, action, previous, snapshot, said):
                 mirror.publisher.publish(
                     channel, tree.name, publication, contents, extras(mirror, tree, snapshot), parts
                 )
@@ -105,10 +107,12 @@ def _recorded(
     action: str,
     previous: rules.Publication | None,
     snapshot: Snapshot,
+    said: Mapping[str, object],
 ) -> Iterator[None]:
     """Nothing new shows that the log does not speak of: it is written before the switch."""
     before = previous.snapshot if previous else None
     what = {"tree": tree.name, "channel": channel, "snapshot": snapshot.id, "before": before}
+    what.update(said)  # type: ignore[arg-type]
     if before != snapshot.id:
         mirror.journal.append(int(mirror.clock()), action, **what)
     try:

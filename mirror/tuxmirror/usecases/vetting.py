@@ -89,7 +89,7 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> P
     known = _still_so(mirror, tree, channel, inputs, now)
     if known is not None:
         return Proposal(known, source, shown.id if shown else None, None)
-    found = ask(mirror, tree, policy, deciding, source, shown, now)
+    found = ask(mirror, tree, policy, deciding, source, shown, now)[0]
     vetting = Vetting(
         source.id,
         policy.name,
@@ -117,8 +117,8 @@ def ask(
     source: Snapshot,
     shown: Snapshot | None,
     now: int,
-) -> Outcome:
-    """What the policy says; nothing is made.
+) -> tuple[Outcome, Facts]:
+    """What the policy says, and of what; nothing is made.
 
     Raises:
         RefusedError: it breaks what packages need.
@@ -136,9 +136,14 @@ def ask(
         for arch in arches
     }
     try:
-        return outcome.decide(judge, requirements)
+        return outcome.decide(judge, requirements), facts
     except MirrorError as error:
         raise error.located(tree=tree.name) from None
+
+
+def facts_of(mirror: Mirror, tree: Tree, source: Snapshot, shown: Snapshot | None) -> Facts:
+    """Of a channel that has no policy."""
+    return _Reading(mirror, tree, source, shown).facts({})
 
 
 class _Reading:

@@ -1,0 +1,75 @@
+"""A plan for people to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ..adapters.reporters import human_bytes, utc
+
+_SIGNS = (("+", "added"), ("-", "removed"), ("!", "changed"))
+
+
+def lines(plan: Mapping[str, Any]) -> Iterator[str]:
+    """From what changes to what does not, and why; the last line says how to go on."""
+    change = plan["difference"]
+    yield f"{plan['tree']} {plan['channel']}: plan {plan['plan']}"
+    yield _field("from", plan["shown"] or "nothing")
+    by = f" by policy {plan['policy']}" if plan["policy"] else ""
+    yield _field("to", f"what passes of {plan['source']}{by}" if by else plan["source"])
+    yield _field("affects", _affected(plan.get("affected", {})))
+    for sign, key in _SIGNS:
+        for entry in change[key]:
+            size = human_bytes(entry["size"])
+            yield f"  {sign} {entry['nevra']}  ({entry['repository']}, {size})"
+    for sign, key in (("+", "advisories_added"), ("-", "advisories_removed")):
+        for advisory in change[key]:
+            facts = [advisory["id"], advisory["severity"], *advisory["cves"]]
+            yield f"  {sign} {' '.join(filter(None, facts))}  {advisory['title']}".rstrip()
+    for title, key in (("waits", "held"), ("pulled in", "pulled_in"), ("kept", "kept")):
+        yield from _notes(title, plan[key])
+    for reason, number in plan["filtered"].items():
+        yield _field("left out", f"{number} packages: {reason}")
+    yield f"  {_summary(change)}"
+    if change["added"] or change["removed"] or change["changed"]:
+        yield f"to apply exactly this: tuxmirror approve {plan['plan']}"
+    else:
+        yield f"nothing changes for {plan['channel']}"
+
+
+def _field(name: str, text: str) -> str:
+    return f"  {name:<12}{text}"
+
+
+def _affected(affected: Mapping[str, Any]) -> str:
+    if "problem" in affected:
+        return f"unknown: {affected['problem']}"
+    hosts = affected.get("hosts", 0)
+    releases = ", ".join(f"{n} on {name}" for name, n in affected.get("releases", {}).items())
+    return f"{hosts} registered hosts{f' ({releases})' if releases else ''}"
+
+
+def _notes(title: str, notes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """By build: its packages have one reason."""
+    builds: dict[tuple[str, str, Any], list[str]] = {}
+    for note in notes:
+        key = (note["build"], note["reason"], note.get("until"))
+        builds.setdefault(key, []).append(note["nevra"])
+    for (build, reason, until), packages in builds.items():
+        when = f", until {utc(until)}" if until is not None else ""
+        names = sorted(set(packages))
+        of = f" ({len(names)} packages)" if len(names) > 1 else ""
+        yield _field(title, f"{build.removesuffix('.src.rpm')}{of}: {reason}{when}")
+
+
+def _summary(change: Mapping[str, Any]) -> str:
+    counts = [f"{len(change[key])} {key}" for _, key in _SIGNS if change[key] or key != "changed"]
+    sizes = f"+{human_bytes(change['bytes_added'])}, -{human_bytes(change['bytes_removed'])}"
+    text = f"{', '.join(counts)}; {sizes}"
+    advisories = len(change["advisories_added"])
+    if advisories:
+        severities = [f"{number} {severity}" for severity, number in change["severities"].items()]
+        text += f"; {advisories} new advisories"
+        text += f" ({', '.join(severities)})" if severities else ""
+        text += f" fixing {len(change['cves'])} CVEs"
+    return text

@@ -1,0 +1,251 @@
+"""`plan`, `approve`, `hold`: looked at, decided, applied exactly, written down."""
+
+import json
+
+import pytest
+
+from tests.support.mirror import TREE, difference
+from tests.support.vetting_fixtures import DAY, NOW
+
+pytest_plugins = ("tests.support.vetting_fixtures",)
+
+CURL = "curl-7.76.1-23.el9_2.4.x86_64.rpm"
+KERNEL = "kernel-core-5.14.0-284.30.1.el9_2.x86_64.rpm"
+
+
+@pytest.fixture
+def moved(site, standard_upstream):
+    """Upstream's second state is verified; nothing of it passed yet."""
+    standard_upstream.advance()
+    site.later(1, "--no-publish")
+    return site
+
+
+def test_plan_says_what_would_change_and_why_not_more(moved):
+    before = moved.fingerprint()
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    plan = moved.plan()
+    change = plan["difference"]
+    assert "openssl-libs-1:3.0.7-24.el9_2.i686" in {e["nevra"] for e in change["added"]}
+    assert [a["id"] for a in change["advisories_added"]] == ["ALSA-2023:7877"]
+    assert change["cves"] == ["CVE-2023-5363"]
+    assert change["severities"] == {"Critical": 1}
+    [curl] = [note for note in plan["held"] if note["nevra"].startswith("curl-7.76.1-23.el9_2.4")]
+    assert curl["reason"] == "younger than 7 d"
+    assert curl["until"] == NOW + 8 * DAY
+    assert curl["build"] == "curl-7.76.1-23.el9_2.4.src.rpm"
+    assert [note["nevra"] for note in plan["kept"]] == ["tzdata-2023c-1.el9.noarch"]
+    assert plan["affected"] == {"hosts": 0, "releases": {}}
+    assert moved.fingerprint() == before, difference(before, moved.fingerprint())
+    assert moved.plan()["plan"] == plan["plan"]
+
+
+def test_plan_for_people_ends_with_the_way_on(moved):
+    text = moved.call("approve", "--packages", "curl", "--why", "looked at it").stdout
+    assert "curl-7.76.1-23.el9_2.4.x86_64" in text
+    text = moved.call("plan", TREE).stdout
+    assert "  + curl-7.76.1-23.el9_2.4.x86_64  (BaseOS/x86_64, " in text
+    assert "+ ALSA-2023:5763 Important CVE-2023-38545 CVE-2023-38546" in text
+    assert "  waits       vim-8.2.2637-20.el9_2.1 (4 packages): younger than 7 d, until " in text
+    assert text.splitlines()[-1].startswith("to apply exactly this: tuxmirror approve ")
+
+
+def test_approve_shows_exactly_the_plan(moved, tmp_path):
+    moved.trees["channel/vetted"] = {"approval": "required"}
+    moved.call("approve", "--packages", "source:curl", "--why", "looked at it")
+    done = moved.later(2)
+    assert done.named("waiting")[0]["channel"] == "vetted"
+    assert CURL not in moved.offered()
+    file = tmp_path / "plan.json"
+    file.write_text(moved.call("plan", TREE, "--json").stdout)
+    plan = json.loads(file.read_text())
+    moved.call("approve", str(file), "--why", "change 4711")
+    assert CURL in moved.offered()
+    assert KERNEL not in moved.offered()
+    log = json.loads(moved.call("log", "--json").stdout)["entries"]
+    assert log[-1]["action"] == "approve"
+    assert log[-1]["plan"] == plan["plan"]
+    assert log[-1]["why"] == "change 4711"
+    # Nothing to wait for any more, and nothing that comes by itself.
+    assert moved.later(3).named("waiting") == []
+    assert moved.later(9).named("waiting") != []
+    assert KERNEL not in moved.offered()
+
+
+def test_approve_by_id(moved):
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    plan = moved.plan()
+    moved.call("approve", plan["plan"][:6])
+    shown = moved.manifest()
+    assert shown["vetting"]["upstream"] == plan["source"]
+    assert "openssl-3.0.7-24.el9_2.x86_64.rpm" in moved.offered()
+
+
+@pytest.mark.parametrize("moves", ["source", "shown", "rules", "decisions"])
+def test_stale_plan_is_refused(moved, standard_upstream, moves):
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    plan = moved.plan()
+    if moves == "source":
+        standard_upstream.remove("BaseOS", "x86_64", "tzdata-*")
+        standard_upstream.publish()
+        moved.later(1, "--no-publish")
+    elif moves == "shown":
+        moved.later(1)
+    elif moves == "rules":
+        moved.trees["policy/default"]["soak"] = "8d"
+    else:
+        moved.call("hold", "kernel*", "--why", "first the test hosts")
+    before = moved.fingerprint()
+    error = json.loads(moved.call("approve", plan["plan"], "--json", status=5).stdout)
+    assert f"plan {plan['plan']} is stale" in error["message"]
+    assert "tuxmirror plan" in error["way_out"]
+    assert moved.fingerprint() == before
+
+
+def test_altered_plan_is_refused(moved, tmp_path):
+    plan = moved.plan()
+    plan["held"] = plan["held"][1:]
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(plan))
+    error = json.loads(moved.call("approve", str(file), "--json", status=4).stdout)
+    assert "altered" in error["message"]
+
+
+def test_plan_of_another_mirror_is_refused(moved, tmp_path):
+    file = tmp_path / "plan.json"
+    file.write_text(moved.call("plan", TREE, "--json").stdout)
+    for path in (moved.store / "state/plans").iterdir():
+        path.unlink()
+    error = json.loads(moved.call("approve", str(file), "--json", status=5).stdout)
+    assert "made no plan" in error["message"]
+
+
+@pytest.mark.parametrize("text", ["", "0000", "nothing"])
+def test_unknown_plan(moved, text):
+    moved.plan()
+    assert "tuxmirror plan" in moved.call("approve", text, status=2).stderr
+
+
+def test_no_plan_for_a_mistyped_channel(site):
+    error = site.call("plan", TREE, "--channel", "veted", status=2).stderr
+    assert "did you mean 'vetted'?" in error
+
+
+def test_hold_keeps_what_is_there_and_lets_nothing_new_in(moved):
+    text = moved.call("hold", "kernel*", "--until", "30d", "--why", "driver is missing").stdout
+    assert "means now: kernel-5.14.0-284.11.1.el9_2.x86_64" in text
+    assert "driver is missing" in moved.call("hold", "--list").stdout
+    moved.later(9)
+    offered = moved.offered()
+    assert CURL in offered
+    assert KERNEL not in offered
+    assert "kernel-core-5.14.0-284.11.1.el9_2.x86_64.rpm" in offered
+    # Built with the kernel: they are held with it.
+    assert "bpftool-7.0.0-284.30.1.el9_2.x86_64.rpm" not in offered
+    [note] = [n for n in moved.plan()["held"] if n["nevra"].startswith("bpftool")]
+    assert "driver is missing" in note["reason"]
+    moved.later(30.9)
+    assert KERNEL not in moved.offered()
+    moved.later(32)
+    assert KERNEL in moved.offered()
+
+
+def test_release_lets_it_pass(moved):
+    held = json.loads(moved.call("hold", "CVE-2023-38545", "--why", "see 12", "--json").stdout)
+    assert "libcurl-7.76.1-23.el9_2.4.i686" in held["packages"]
+    moved.later(9)
+    assert CURL not in moved.offered()
+    moved.call("hold", "--release", held["id"], "--why", "fixed")
+    moved.later(10)
+    assert CURL in moved.offered()
+    actions = [e["action"] for e in json.loads(moved.call("log", "--json").stdout)["entries"]]
+    assert "hold packages" in actions
+    assert "release" in actions
+
+
+def test_the_later_decision_counts(moved):
+    moved.call("hold", "source:curl", "--why", "wait")
+    moved.now += 10
+    moved.call("approve", "--packages", "ALSA-2023:5763", "--why", "it is exploited")
+    moved.later(2)
+    assert CURL in moved.offered()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["*", "--why", "x"], "names no packages"),
+        (["kernel*"], "--why is missing"),
+        (["kernel*", "--why", " "], "--why"),
+        (["kernel*", "--why", "x", "--until", "tomorrow"], "2026-12-01"),
+        (["kernel*", "--why", "x", "--until", "2001-01-01"], "over already"),
+        (["kernel*", "--why", "x", "--tree", "almalinux/9.3"], "almalinux/9.2"),
+        (["kernel*", "--why", "x", "--channel", "vettet"], "did you mean 'vetted'?"),
+        (["--release", "kernel*"], "nothing was decided"),
+        ([], "PATTERN, --list or --release"),
+    ],
+)
+def test_what_cannot_be_held(site, arguments, told):
+    assert told in site.call("hold", *arguments, status=2).stderr
+
+
+def test_policy_that_breaks_what_packages_need_publishes_nothing(moved):
+    moved.trees["policy/default"]["exclude"] = "openssl-libs"
+    before = moved.view()
+    done = moved.later(9, status=5)
+    assert "without what they need" in done.error["message"]
+    assert "needs openssl-libs" in done.error["found"]
+    assert done.error["way_out"]
+    assert moved.view() == before
+    assert CURL in moved.offered("candidate")
+
+
+def test_urgent_fix_passes_where_what_is_there_already_is_enough_for_it(moved):
+    moved.trees["policy/default"]["fast_track"] = "CVE-2024-0553"  # gnutls, needs nettle >= 3.8
+    moved.call("hold", "source:nettle", "--why", "broken")
+    moved.later(1)
+    assert "gnutls-3.7.6-25.el9_2.x86_64.rpm" in moved.offered()
+
+
+def test_rollback_holds_what_the_policy_would_choose_again(moved):
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    moved.later(1)
+    first = moved.manifest()["id"]
+    assert "openssl-3.0.7-24.el9_2.x86_64.rpm" in moved.offered()
+    moved.call("rollback", TREE)
+    assert "openssl-3.0.7-24.el9_2.x86_64.rpm" not in moved.offered()
+    done = moved.later(9)
+    assert [e["channel"] for e in done.named("held")] == ["vetted"]
+    assert CURL not in moved.offered()
+    assert moved.manifest()["id"] != first
+    moved.call("rollback", TREE, status=5)
+    moved.call("publish", TREE)
+    assert CURL in moved.offered()
+
+
+def test_canary_first_and_vetted_after_a_soak(moved):
+    del moved.trees[TREE]["policy"]
+    moved.trees["channel/canary"] = {"policy": "default"}
+    moved.trees["channel/vetted"] = {"follows": "canary", "soak": "2d"}
+    moved.later(1)
+    assert "vetting" in moved.manifest("canary")
+    moved.later(9)
+    assert CURL in moved.offered("canary")
+    assert CURL not in moved.offered()
+    moved.later(10.9)
+    assert CURL not in moved.offered()
+    moved.later(11)
+    assert CURL in moved.offered()
+    assert moved.manifest()["id"] == moved.manifest("canary")["id"]
+
+
+def test_what_canary_was_taken_back_from_never_reaches_vetted(moved):
+    moved.trees["channel/canary"] = {"policy": "default"}
+    moved.trees["channel/vetted"] = {"follows": "canary", "soak": "2d"}
+    moved.later(1)
+    moved.later(9)
+    assert CURL in moved.offered("canary")
+    moved.call("rollback", TREE, "--channel", "canary")
+    moved.later(20)
+    assert CURL not in moved.offered("canary")
+    assert CURL not in moved.offered()
