@@ -88,6 +88,7 @@ def test_the_manual_of_the_mirrors_configuration_names_every_key():
     text = (PACKAGING / "man" / "tuxmirror.conf.5").read_text()
     documented = set(re.findall(r"[a-z_0-9]+", " ".join(re.findall(r"^\.It Ic (.*)$", text, re.M))))
     known = mirror_config._MAIN.keys() | mirror_config._TREE.keys() | {"store", "public"}
+    known |= mirror_config._POLICY.keys() | mirror_config._CHANNEL.keys()
     assert known - documented == set(), "packaging/man/tuxmirror.conf.5"
 
 
