@@ -443,6 +443,18 @@ class OvalScanner(Protocol):
         """
 
 
+class Executor(Protocol):
+    """Does pieces of work somewhere, in any order; one may be done more than once."""
+
+    def run(self, pieces: Iterable[Any]) -> Iterator[Any]:
+        """What became of each, as it ends.
+
+        Raises:
+            NetworkError: nobody does the work.
+            ConfigError, VerificationError: they cannot, or it ends them.
+        """
+
+
 class Reporter(Protocol):
     """Where events go: a terminal, JSON lines, or nowhere."""
 

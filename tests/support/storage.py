@@ -33,7 +33,7 @@ class Place:
         bucket = service.bucket() if service else ""
         self.bucket = bucket
         self.config = self.config_in(bucket, self.store, self.public)
-        self.pool, self.state, self.publisher, self.journal = self.again()
+        self.pool, self.state, self.publisher, self.journal, *_ = self.again()
 
     def config_in(self, bucket: str, store: Path, public: Path) -> Config:
         kind = self.kind

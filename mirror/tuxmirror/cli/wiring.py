@@ -40,7 +40,15 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         vetting=vetting,
         solver=_solver,
         metadata_filter=_metadata_filter,
+        executor=_executor(config) if config.workers else None,
     )
+
+
+def _executor(config: Config):  # type: ignore[no-untyped-def]
+    from ..adapters.dask_executor import DaskExecutor
+    from .worker import take
+
+    return DaskExecutor(str(config.workers), functools.partial(take, config))
 
 
 def _roots(config: Config) -> list[str]:

@@ -376,6 +376,12 @@ def _placed(main: Mapping[str, object], where: str) -> dict[str, object]:
     for key in ("store", "public"):
         if isinstance(values.get(key), Location):
             values[f"{key}_bucket"] = values.pop(key)
+    if "workers" in values and "store_bucket" not in values:
+        raise ConfigError(
+            f"{where} workers: they need a store that all of them reach",
+            expected="store = s3://BUCKET/PREFIX",
+            way_out="move the store to a bucket, or remove workers =",
+        )
     if local is not None:
         if "store_bucket" not in values:
             raise ConfigError(

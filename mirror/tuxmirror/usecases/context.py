@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..core.config import Config, Tree
 from ..ports import (
     Clock,
+    Executor,
     Journal,
     Keyring,
     LocalSource,
@@ -30,7 +31,8 @@ from ..ports import (
 class Mirror(NamedTuple):
     """The ports, wired. What only a changed upstream needs is made when it is needed.
 
-    `signer` is None where the configuration names no `signing_key`.
+    `signer` is None where the configuration names no `signing_key`, `executor` where it names no
+    `workers`.
     """
 
     config: Config
@@ -51,6 +53,7 @@ class Mirror(NamedTuple):
     vetting: VettingRecords
     solver: Callable[[Path], Solver]
     metadata_filter: Callable[[Path], MetadataFilter]
+    executor: Executor | None = None
 
 
 def place(tree: Tree, repository: str) -> str:

@@ -19,7 +19,7 @@ from ..core.errors import DigestError, MirrorError, NetworkError, gravest
 from ..core.snapshot import Repository, Snapshot
 from ..core.summary import Changes
 from ..ports import Keyring, LastRun
-from . import fetch, freshness, manifest, metadata
+from . import fetch, freshness, manifest, metadata, spread
 from .changes import since
 from .channels import follow
 from .context import Mirror
@@ -200,7 +200,10 @@ def _take(
     """
     keys = snapshots.keys_id(keyring.fingerprints)
     wanted = fetch.jobs(change, _verified(mirror, current, keys))
-    totals.bytes += fetch.packages(mirror, tree, keyring, wanted)
+    if mirror.executor is not None:
+        totals.bytes += spread.packages(mirror, mirror.executor, tree, keyring, wanted)
+    else:
+        totals.bytes += fetch.packages(mirror, tree, keyring, wanted)
     totals.packages += len(wanted)
     if not source.still_current():
         raise NetworkError("the source changed while it was read", way_out="try again")
