@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from .core.advisory import model
+from .core.advisory.documents import Node
 from .core.advisory.model import Scope
 from .core.errors import MirrorError
 from .core.package import Package
@@ -442,6 +443,28 @@ class OvalScanner(Protocol):
             VerificationError: it could not judge them; quotes what it said.
         """
 
+    def validate(self, definitions: bytes, schematron: bool = False) -> None:
+        """By the schema of OVAL definitions; by its schematron rules too, which takes minutes
+        above a few hundred definitions.
+
+        Raises:
+            ConfigError: there is no OpenSCAP here.
+            VerificationError: they are not valid; quotes what it said.
+        """
+
+
+class AdvisoryFiles(Protocol):
+    """A folder of advisories, or of data of CVEs."""
+
+    def fingerprint(self) -> str:
+        """Changes whenever a file does. Raises ConfigError where there is no folder."""
+
+    def nodes(self) -> Iterator[Node]:
+        """The documents in its YAML and JSON files. Raises AdvisoryError."""
+
+    def json(self) -> Iterator[tuple[str, bytes]]:
+        """Its JSON files, by name."""
+
 
 class Executor(Protocol):
     """Does pieces of work somewhere, in any order; one may be done more than once."""
@@ -480,6 +503,11 @@ class LocalSource(Protocol):
 
     def stage(self, arch: str, folder: Path) -> LocalRepository:
         """A copy of what belongs to `arch`, with repodata, below `folder`."""
+
+    def advise(
+        self, made: LocalRepository, advisories: Sequence[model.Advisory], name: str
+    ) -> LocalRepository:
+        """The same repository with these advisories as its updateinfo, which calls it `name`."""
 
 
 class LastVetting(NamedTuple):

@@ -38,7 +38,7 @@ CONTENT = {
     "tuxcare/tuxcare-release-latest-9.2.x86_64.rpm": b"rpm",
     "tuxcare/internal.txt": b"internal",
     "rss_feed/releases/almalinux9.2esu": b"<rss/>",
-    "tracker/index.html": b"<html/>",
+    "cve/index.html": b"<html/>",
 }
 SIZE = len(CONTENT[f"almalinux/9.2/{PACKAGE}"])
 
@@ -147,7 +147,7 @@ def test_every_refusal_is_the_same(service, tokens):
         "tuxcare/RPM-GPG-KEY-TuxCare",
         "tuxcare/tuxcare-release-latest-9.2.x86_64.rpm",
         "rss_feed/releases/almalinux9.2esu",
-        "tracker/index.html",
+        "cve/index.html",
     ],
 )
 def test_open_files_need_no_token_and_mind_no_wrong_one(service, path):
@@ -164,7 +164,7 @@ def test_the_index_lists_what_a_newcomer_may_have(service):
     assert service.get("/tuxcare").url == service.url + "/tuxcare/"
 
 
-@pytest.mark.parametrize("path", ["/", "/almalinux/", "/almalinux", "/rss_feed/", "/tracker/"])
+@pytest.mark.parametrize("path", ["/", "/almalinux/", "/almalinux", "/rss_feed/", "/cve/"])
 def test_no_other_folder_is_listed(service, path):
     assert service.get(path).status_code in (403, 404)
 
@@ -177,7 +177,7 @@ def test_folders_of_a_repository_are_not_listed(service, tokens, path):
 def test_what_is_not_published_is_not_found(service, tokens):
     answer = service.get(with_token(f"almalinux/9.2/{OS}/nothing.rpm", tokens["esu"]))
     assert answer.status_code == 404
-    assert service.get("/tracker/nothing.html").status_code == 404
+    assert service.get("/cve/nothing.html").status_code == 404
 
 
 def test_the_licence_chooses_the_channel(service, tokens):
@@ -218,7 +218,7 @@ def test_types_and_caching_fit_the_file(service, tokens, path, kind, cache):
         ("/tuxcare/tuxcare-release-latest-9.2.x86_64.rpm", "application/x-rpm", "no-cache"),
         ("/tuxcare/RPM-GPG-KEY-TuxCare", "application/pgp-keys", "no-cache"),
         ("/rss_feed/releases/almalinux9.2esu", "application/rss+xml", "no-cache"),
-        ("/tracker/index.html", "text/html; charset=utf-8", "no-cache"),
+        ("/cve/index.html", "text/html; charset=utf-8", "no-cache"),
     ],
 )
 def test_types_and_caching_fit_the_open_file(service, path, kind, cache):
@@ -377,7 +377,7 @@ TRICKS = [
 
 
 @pytest.mark.parametrize("trick", TRICKS)
-@pytest.mark.parametrize("prefix", ["/almalinux/9.2/{token}/", "/tracker/", "/tuxcare/9.2/base/"])
+@pytest.mark.parametrize("prefix", ["/almalinux/9.2/{token}/", "/cve/", "/tuxcare/9.2/base/"])
 def test_tricks_reach_nothing(service, tokens, prefix, trick):
     status, answer = service.raw_get(prefix.format(token=tokens["esu"]) + trick)
     assert status in (403, 404, 400)
@@ -390,14 +390,14 @@ def test_tricks_reach_nothing(service, tokens, prefix, trick):
     [
         "/../../etc/passwd",
         "//etc/passwd",
-        "/tracker/../almalinux/9.2/" + REPOMD,
-        "/tracker/%2e%2e/almalinux/9.2/" + REPOMD,
+        "/cve/../almalinux/9.2/" + REPOMD,
+        "/cve/%2e%2e/almalinux/9.2/" + REPOMD,
         "/tuxcare/9.2/base/../esu/x86_64/repodata/repomd.xml",
         "/tuxcare/9.2/base/%2e%2e/esu/x86_64/repodata/repomd.xml",
         "/tuxcare/9.2/base/..%2fesu/x86_64/repodata/repomd.xml",
         "//almalinux/9.2/" + REPOMD,
         "/almalinux//9.2/" + REPOMD,
-        "/almalinux/9.2/" + REPOMD + "?/tracker/x",
+        "/almalinux/9.2/" + REPOMD + "?/cve/x",
         "/almalinux/9.2/RPM-GPG-KEY-x/../" + REPOMD,
         "http://other/almalinux/9.2/" + REPOMD,
         "*",
@@ -415,9 +415,9 @@ def test_links_inside_are_followed_and_links_that_lead_out_are_not(operator, ser
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret")
     generation = (operator.public / "vetted").resolve()
-    tracker = generation / "tracker"
+    tracker = generation / "cve"
     (tracker / "inside").symlink_to("index.html")
-    (tracker / "folder").symlink_to("../tracker")
+    (tracker / "folder").symlink_to("../cve")
     (tracker / "absolute").symlink_to(secret)
     (tracker / "relative").symlink_to(os.path.relpath(secret, tracker))
     (tracker / "out").symlink_to(tmp_path)
@@ -428,21 +428,21 @@ def test_links_inside_are_followed_and_links_that_lead_out_are_not(operator, ser
     os.mkfifo(tracker / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tracker / "socket"))
-    assert service.get("/tracker/inside").content == b"<html/>"
-    assert service.get("/tracker/folder/index.html").content == b"<html/>"
+    assert service.get("/cve/inside").content == b"<html/>"
+    assert service.get("/cve/folder/index.html").content == b"<html/>"
     closed = ("absolute", "relative", "out/secret", "state/pepper", "loop", "loop/x", "dangling")
     for name in (*closed, "public", "public/x", "pipe", "socket"):
-        assert service.get(f"/tracker/{name}").status_code == 404, name
+        assert service.get(f"/cve/{name}").status_code == 404, name
 
 
 def test_a_channel_that_leads_out_serves_nothing(tmp_path):
     operator = Operator(tmp_path / "operator")
-    outside = tmp_path / "outside" / "tracker"
+    outside = tmp_path / "outside" / "cve"
     outside.mkdir(parents=True)
     (outside / "x").write_bytes(b"outside")
     (operator.public / "vetted").symlink_to(outside.parent)
     with operator.serve() as service:
-        assert service.get("/tracker/x").status_code == 404
+        assert service.get("/cve/x").status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "PROPFIND"])
@@ -456,12 +456,12 @@ def test_content_is_read_only(service, tokens, method):
 def test_a_publish_switches_between_requests_and_a_download_goes_on(tmp_path):
     operator = Operator(tmp_path / "operator")
     old, new = b"old" * 3_000_000, b"new" * 3_000_000
-    operator.publish({"tracker/file": old})
+    operator.publish({"cve/file": old})
     with operator.serve() as service:
-        download = service.get("/tracker/file", stream=True)
+        download = service.get("/cve/file", stream=True)
         start = download.raw.read(1000)
-        operator.publish({"tracker/file": new})
-        assert service.get("/tracker/file").content == new
+        operator.publish({"cve/file": new})
+        assert service.get("/cve/file").content == new
         assert start + download.raw.read() == old
 
 
@@ -476,15 +476,15 @@ def test_before_the_first_publish_nothing_is_found(tmp_path):
 
 def test_a_big_file_arrives_whole_and_is_not_held_in_memory(tmp_path):
     operator = Operator(tmp_path / "operator")
-    operator.publish({"tracker/small": b""})
-    big = operator.public / "vetted" / "tracker" / "big"
+    operator.publish({"cve/small": b""})
+    big = operator.public / "vetted" / "cve" / "big"
     size = 300 * 1024 * 1024
     with big.open("wb") as file:
         file.truncate(size)
         file.seek(size - 4)
         file.write(b"tail")
     with operator.serve() as service:
-        url = service.url + "/tracker/big"
+        url = service.url + "/cve/big"
         received = 0
         with requests.get(url, stream=True, timeout=60) as answer:
             for chunk in answer.iter_content(1 << 20):
@@ -515,15 +515,15 @@ def test_many_downloads_at_once_are_all_whole(service, tokens):
 
 def test_slow_readers_do_not_keep_others_waiting(tmp_path):
     operator = Operator(tmp_path / "operator")
-    operator.publish({"tracker/big": b"x" * 30_000_000, "tracker/small": b"small"})
+    operator.publish({"cve/big": b"x" * 30_000_000, "cve/small": b"small"})
     with operator.serve() as service:
         slow = []
         for _ in range(30):
             connection = socket.create_connection(service.address)
-            connection.sendall(b"GET /tracker/big HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.sendall(b"GET /cve/big HTTP/1.1\r\nHost: x\r\n\r\n")
             slow.append(connection)
         started = time.monotonic()
-        assert service.get("/tracker/small").content == b"small"
+        assert service.get("/cve/small").content == b"small"
         assert time.monotonic() - started < 20
         for connection in slow:
             connection.close()
@@ -534,10 +534,10 @@ def test_slow_readers_do_not_keep_others_waiting(tmp_path):
 def test_sigterm_lets_downloads_finish_and_takes_no_more(tmp_path):
     operator = Operator(tmp_path / "operator")
     content = os.urandom(1 << 20) * 20
-    operator.publish({"tracker/big": content})
+    operator.publish({"cve/big": content})
     with operator.serve() as service:
         idle = socket.create_connection(service.address)
-        with requests.get(service.url + "/tracker/big", stream=True, timeout=30) as answer:
+        with requests.get(service.url + "/cve/big", stream=True, timeout=30) as answer:
             start = answer.raw.read(1000)
             service.signal(signal.SIGTERM)
             deadline = time.monotonic() + 10
@@ -559,9 +559,9 @@ def refused(address):
 
 def test_a_second_signal_ends_at_once(tmp_path):
     operator = Operator(tmp_path / "operator")
-    operator.publish({"tracker/big": b"x" * 30_000_000})
+    operator.publish({"cve/big": b"x" * 30_000_000})
     with operator.serve() as service:
-        answer = service.get("/tracker/big", stream=True)
+        answer = service.get("/cve/big", stream=True)
         answer.raw.read(1000)
         service.signal(signal.SIGTERM)
         time.sleep(0.5)
@@ -582,12 +582,12 @@ def test_the_access_log_has_a_line_a_request(tmp_path):
     operator = Operator(tmp_path / "operator")
     operator.publish(CONTENT)
     with operator.serve() as service:
-        service.get("/tracker/index.html")
-        service.raw_get("/tracker/%0a%1b[31mred")
+        service.get("/cve/index.html")
+        service.raw_get("/cve/%0a%1b[31mred")
         service.get("/" + REPOMD)
     lines = operator.log.read_text().splitlines()
-    assert lines[0].startswith("127.0.0.1 GET /tracker/index.html 200 7 ")
-    assert lines[1].startswith("127.0.0.1 GET /tracker/\\n\\x1b[31mred 404 ")
+    assert lines[0].startswith("127.0.0.1 GET /cve/index.html 200 7 ")
+    assert lines[1].startswith("127.0.0.1 GET /cve/\\n\\x1b[31mred 404 ")
     assert len(lines) == 3
 
 

@@ -102,9 +102,11 @@ class MirrorSite:
         return self.root / "public"
 
     def add_tree(self, name: str, key: SigningKey | Path, **options: object) -> None:
-        """A [tree] section. Unless told otherwise: BaseOS and x86_64, from `upstream`."""
+        """A [tree] section. Unless told otherwise: BaseOS and x86_64, from `upstream`, and its
+        advisories in no other format than their own, so that trees alone are shown."""
         public = key if isinstance(key, Path) else key.public
-        section = {"repos": "BaseOS", "arches": "x86_64", "gpgkey": public, **options}
+        given = {"repos": "BaseOS", "arches": "x86_64", "gpgkey": public, "feeds": "no"}
+        section = {**given, **options}
         self.trees[name] = {k: v for k, v in section.items() if v is not None}
 
     def add_local(self, name: str, key: SigningKey, source: Path, **options: object) -> None:

@@ -6,12 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.advisories import ESU, FIPS, advisory, package
 from tuxmirror.core.advisory.catalogue import Catalogue
 from tuxmirror.core.advisory.cve import PLACEHOLDER, Cve, Disclosure, combine
 from tuxmirror.core.advisory.merge import merge
 from tuxmirror.core.advisory.model import (
-    Advisory,
-    FixedPackage,
     Module,
     Reference,
     Scope,
@@ -30,27 +29,6 @@ from tuxmirror.core.advisory.severity import (
     decide,
 )
 from tuxmirror.core.advisory.status import Status, StatusRecord
-
-ESU = Scope("9.2", "esu")
-FIPS = Scope("9.2", "fips")
-
-
-def package(name="openssl", version="3.0.7", release="1", arch="x86_64", **more):
-    return FixedPackage(name, more.pop("epoch", 1), version, release, arch, **more)
-
-
-def advisory(name="CLSA-2026:001", packages=None, **more):
-    fields = {
-        "scope": ESU,
-        "kind": "security",
-        "title": "openssl security update",
-        "severity": "Important",
-        "issued": 1_000_000,
-        "updated": 1_000_000,
-        "cves": ("CVE-2026-0001",),
-        **more,
-    }
-    return Advisory(id=name, packages=tuple(packages or [package()]), **fields)
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_the_state_of_a_tree_is_gated(path):
         "tuxcare/9.2/almalinux9.2-fips-oval.xml",
         "tuxcare/9.2/almalinux9.2-esu-oval.xml.gz.asc",
         "rss_feed/releases/almalinux9.2esu",
-        "tracker/index.html",
+        "cve/index.html",
     ],
 )
 def test_what_everybody_may_have_is_open(path):

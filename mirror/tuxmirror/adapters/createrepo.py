@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
+import createrepo_c
 import rpm
 
+from ..core.advisory.model import Advisory
 from ..core.errors import ConfigError, StorageError
 from ..core.names import check_location
 from ..ports import LocalRepository
+from . import updateinfo
 from .files import storage_errors
 
 # Packages of these arches belong into a repository of the other.
@@ -62,6 +67,23 @@ class RpmDirectory:
         newest = max((int(p.stat().st_mtime) for p in packages.iterdir()), default=0)
         _createrepo(root, newest)
         return LocalRepository(root, (root / "repodata/repomd.xml").read_bytes())
+
+    def advise(
+        self, made: LocalRepository, advisories: Sequence[Advisory], name: str
+    ) -> LocalRepository:
+        """See `ports.LocalSource`."""
+        index = made.root / "repodata" / "repomd.xml"
+        plain = index.with_name("updateinfo.xml.gz")
+        repomd = createrepo_c.Repomd(str(index))
+        with storage_errors(plain):
+            plain.write_bytes(gzip.compress(updateinfo.write(advisories, name), mtime=0))
+            record = createrepo_c.RepomdRecord("updateinfo", str(plain))
+            record.fill(createrepo_c.SHA256)
+            record.timestamp = int(repomd.revision)
+            record.rename_file()
+            repomd.set_record(record)
+            index.write_text(repomd.xml_dump())
+        return made._replace(repomd=index.read_bytes())
 
 
 def _arch(path: Path) -> str:

@@ -39,6 +39,13 @@ class Oscap:
                 self._run(folder, "oval", "generate", "report", "-o", "report.html", "results.xml")
             return _read(folder / ("report.html" if html else "results.xml"))
 
+    def validate(self, definitions: bytes, schematron: bool = False) -> None:
+        rules = "--schematron" if schematron else "--skip-schematron"
+        with tempfile.TemporaryDirectory(prefix="tuxmirror-oscap-") as name:
+            with storage_errors(Path(name)):
+                Path(name, "definitions.xml").write_bytes(definitions)
+            self._run(Path(name), "oval", "validate", rules, "definitions.xml")
+
     def _run(self, folder: Path, *arguments: str) -> None:
         try:
             result = subprocess.run(

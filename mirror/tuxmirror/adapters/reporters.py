@@ -81,6 +81,9 @@ class PlainReporter:
         self._stream.flush()
         self._painted = now
 
+    def _proven(self, tree: str, definitions: int, tried: int, **_: object) -> str:
+        return f"{tree}: {tried} of {definitions} OVAL definitions proven right by OpenSCAP"
+
     def _warning(self, message: str, **_: object) -> str:
         return f"warning: {message}"
 

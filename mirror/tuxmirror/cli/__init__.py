@@ -17,7 +17,7 @@ from .. import __version__
 from ..core import config as configuration
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
-from . import decisions, licence, snapshots, status, sync, upkeep, vetting
+from . import advisory, decisions, licence, snapshots, status, sync, upkeep, vetting
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return ConfigError.exit_status
     try:
-        return int(args.handler(read_config(args.config), args))
+        needed = getattr(args, "needs_config", True)
+        return int(args.handler(read_config(args.config) if needed else None, args))
     except MirrorError as error:
         report(error, getattr(args, "json", False))
         return error.exit_status
@@ -110,4 +111,5 @@ def _parser() -> argparse.ArgumentParser:
     decisions.add_commands(commands)
     upkeep.add_commands(commands)
     licence.add_commands(commands)
+    advisory.add_commands(commands)
     return parser

@@ -19,6 +19,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
     import time
 
     from ..adapters.curl import CurlTransport
+    from ..adapters.oscap import Oscap
 
     pool, state, publisher, journal, vetting = make_storage(config)
     return Mirror(
@@ -35,6 +36,8 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         metadata=_metadata,
         local_source=_local_source,
         trust=trust,
+        advisory_files=_advisory_files,
+        scanner=Oscap(),
         tool=f"tuxmirror {__version__}",
         signer=functools.partial(_signer, config) if config.signing_key else None,
         vetting=vetting,
@@ -128,3 +131,9 @@ def _local_source(root: Path):  # type: ignore[no-untyped-def]
     from ..adapters.createrepo import RpmDirectory
 
     return RpmDirectory(root)
+
+
+def _advisory_files(root: Path):  # type: ignore[no-untyped-def]
+    from ..adapters.advisory_files import AdvisoryFolder
+
+    return AdvisoryFolder(root)

@@ -64,6 +64,8 @@ class Tree:
     latest: str | None = None
     max_age: int | None = None
     token_file: Path | None = None
+    advisories: Path | None = None
+    feeds: bool = True
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -102,6 +104,12 @@ class Config:
     vault: str | None = None
     policies: Mapping[str, Policy] = field(default_factory=dict)
     channels: Mapping[str, Channel] = field(default_factory=lambda: {VETTED: Channel(VETTED)})
+    cve_data: Path | None = None
+    cve_severity: str = "higher"
+    oval_proof: str = "when-possible"
+    site_url: str = "https://repo.tuxcare.com"
+    publisher: str = "TuxCare"
+    contact: str = ""
 
     def tree(self, name: str) -> Tree:
         """Raises ConfigError with the nearest name where there is no such tree."""
@@ -268,6 +276,12 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "trusted_proxies": parse_networks,
     "metrics_allow": parse_networks,
     "leases": _path,
+    "cve_data": _path,
+    "cve_severity": _one_of("higher", "nvd"),
+    "oval_proof": _one_of("required", "when-possible"),
+    "site_url": url,
+    "publisher": _text,
+    "contact": _text,
     "vault": url,
 }
 _TREE: Mapping[str, Callable[[str], object]] = {
@@ -286,6 +300,8 @@ _TREE: Mapping[str, Callable[[str], object]] = {
     "latest": _text,
     "max_age": _age,
     "token_file": _path,
+    "advisories": _path,
+    "feeds": _boolean,
 }
 
 
@@ -470,6 +486,11 @@ def _check_tree(tree: Tree, where: str) -> None:
             raise ConfigError(f"{where}: '{key}' is missing")
     if tree.type != "local" and not (tree.upstream or tree.mirrorlist):
         raise ConfigError(f"{where}: no upstream here and none in [main]")
+    if tree.advisories and tree.type != "local":
+        raise ConfigError(
+            f"{where} advisories: only for packages of our own",
+            expected="type = local; the advisories of other trees are in their metadata",
+        )
     _check_key_files(tree, where)
     _check_token(tree, where)
     pinned = tree.metadata_signature == "pinned"

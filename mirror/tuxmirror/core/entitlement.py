@@ -25,8 +25,8 @@ from .names import check_location
 OWN = "tuxcare"
 _TOKEN_PLACE = 2
 _OPENS = {"esu": frozenset(("esu", "fips")), "fips": frozenset(("fips",))}
-# Files that belong to no tree: feeds and the tracker's pages.
-_OPEN_ROOTS = frozenset(("rss_feed", "tracker"))
+# Files that belong to no tree: what is published of advisories, and the tracker's pages.
+OPEN_ROOTS = ("advisories", "csaf", "cve", "osv", "rss_feed")
 _KEY_FILE = re.compile(r"RPM-GPG-KEY-[A-Za-z0-9._-]+")
 _LATEST = re.compile(r"[a-z0-9-]+-latest-\d+(\.\d+)?\.[a-z0-9_]+\.rpm")
 _OVAL = re.compile(r"[A-Za-z0-9._-]+-oval\.xml(\.(gz|bz2|xz))?(\.asc)?")
@@ -58,7 +58,7 @@ def parse(path: str) -> ContentPath | None:
 def is_open(segments: tuple[str, ...], open_trees: Collection[str] = ()) -> bool:
     """Whether everybody may have this file. `open_trees` are trees with `open = yes`."""
     name = segments[-1]
-    if segments[0] in _OPEN_ROOTS:
+    if segments[0] in OPEN_ROOTS:
         return len(segments) > 1
     if 2 <= len(segments) <= 4 and _KEY_FILE.fullmatch(name):
         return True

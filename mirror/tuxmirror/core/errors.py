@@ -119,6 +119,16 @@ class MetadataError(VerificationError):
     default_way_out = "nothing was published; report this to the upstream's administrators"
 
 
+class AdvisoryError(VerificationError):
+    """An advisory, or data of CVEs, that is malformed or contradicts itself or the packages.
+
+    `path` is a file and line.
+    """
+
+    code = "advisory"
+    default_way_out = "nothing was published; mend the file, then sync again"
+
+
 class RefusedError(MirrorError):
     """A rule says no: rollback, freeze, mass change, policy, licence."""
 

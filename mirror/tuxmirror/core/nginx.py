@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .entitlement import OPEN_ROOTS
 from .errors import ConfigError
 from .licence import DEFAULT_CHANNEL
 
@@ -153,6 +154,7 @@ _PATTERNS = {
     "path": f"(?:{_SEGMENT}/)*{_SEGMENT}",
     "token": f"(?<tux_token>{_TOKEN})",
     "key_file": _KEY_FILE,
+    "site": "|".join(root for root in OPEN_ROOTS if root != "rss_feed"),
     "tree": f"(?<tux_tree>{_SEGMENT}/{_SEGMENT})",
     "rest": f"(?<tux_rest>{_SEGMENT}(?:/{_SEGMENT})*+)",
     "open_own": "(?<tux_rest>base/@path@|@oval@)",
@@ -402,7 +404,7 @@ server {
         gzip_types application/xml application/rss+xml;
         @open@
     }
-    location ~ "^/tracker/@path@$" {
+    location ~ "^/(?:@site@)/@path@$" {
         if ($tux_bearer) { return 418; }
         root @vetted@;
         charset utf-8;

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..core.config import Config, Tree
 from ..ports import (
+    AdvisoryFiles,
     Clock,
     Executor,
     Journal,
@@ -16,6 +17,7 @@ from ..ports import (
     LocalSource,
     MetadataFilter,
     MetadataReader,
+    OvalScanner,
     PackageVerifier,
     Pool,
     Publisher,
@@ -48,6 +50,8 @@ class Mirror(NamedTuple):
     metadata: Callable[[Path], MetadataReader]
     local_source: Callable[[Path], LocalSource]
     trust: Callable[[Tree], str]
+    advisory_files: Callable[[Path], AdvisoryFiles]
+    scanner: OvalScanner
     tool: str
     signer: Callable[[], Signer] | None
     vetting: VettingRecords

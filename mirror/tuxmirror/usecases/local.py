@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..core import repomd
 from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.snapshot import Snapshot
-from ..ports import Keyring, RepositoryMemory, Validators
-from . import metadata
+from ..ports import Keyring, LocalRepository, RepositoryMemory, Validators
+from . import metadata, own_advisories
 from .context import Mirror
 from .metadata import Content
 from .source import Change
@@ -36,7 +36,7 @@ class LocalDirectory:
         self._tree = tree
         self._staging = staging
         self._source = mirror.local_source(tree.source)
-        self._fingerprint = self._source.fingerprint()
+        self._fingerprint = self._look()
 
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
         if current is not None and self._remembered():
@@ -44,15 +44,31 @@ class LocalDirectory:
         fresh: dict[str, Fresh] = {}
         contents: dict[str, Content] = {}
         packages: dict[str, Path] = {}
-        for arch in self._tree.arches:
-            made = self._source.stage(arch, self._staging)
-            index = repomd.parse(made.repomd)
+        made = {arch: self._source.stage(arch, self._staging) for arch in self._tree.arches}
+        if self._tree.advisories is not None:
+            made = self._advised(made)
+        for arch, repository in made.items():
+            contents[arch] = self._read(repository)
+            index = repomd.parse(repository.repomd)
             seen = Validators(etag=self._fingerprint)
-            fresh[arch] = Fresh([], index, made.repomd, None, LOCAL, seen)
-            places = {file.sha256: made.root / file.location for file in index.files}
-            contents[arch] = metadata.read(self._mirror, self._staging, index, places)
-            packages.update({p.sha256: made.root / p.location for p in contents[arch].packages})
+            fresh[arch] = Fresh([], index, repository.repomd, None, LOCAL, seen)
+            root = repository.root
+            packages.update({p.sha256: root / p.location for p in contents[arch].packages})
         return Change(fresh, contents, packages)
+
+    def _read(self, made: LocalRepository) -> Content:
+        index = repomd.parse(made.repomd)
+        places = {file.sha256: made.root / file.location for file in index.files}
+        return metadata.read(self._mirror, self._staging, index, places)
+
+    def _advised(self, made: Mapping[str, LocalRepository]) -> dict[str, LocalRepository]:
+        """With our own advisories: what they bring is looked up in the packages themselves."""
+        packages = {arch: self._read(repository).packages for arch, repository in made.items()}
+        found = own_advisories.of(self._mirror, self._tree, packages)
+        return {
+            arch: self._source.advise(repository, found[arch], f"{self._tree.name}/{arch}")
+            for arch, repository in made.items()
+        }
 
     def _remembered(self) -> bool:
         memory = self._mirror.state.memory(self._tree.name)
@@ -97,7 +113,12 @@ class LocalDirectory:
         return None
 
     def still_current(self) -> bool:
-        return self._source.fingerprint() == self._fingerprint
+        return self._look() == self._fingerprint
+
+    def _look(self) -> str:
+        """Of the packages and of what is said of them."""
+        advisories = own_advisories.fingerprint(self._mirror, self._tree)
+        return self._source.fingerprint() + (f":{advisories}" if advisories else "")
 
     def accepted(self, change: Change) -> dict[str, RepositoryMemory]:
         trust = self._trust()

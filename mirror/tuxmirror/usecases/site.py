@@ -1,12 +1,12 @@
 """What a channel shows beside its trees, made anew where what it is made from changed.
 
-Those who have something to show are in `CONTRIBUTORS`. Each says which owners it has and what their
+Those who have something to show are in `contributors`. Each says which owners it has and what their
 parts are made from; only where that differs from what the channel shows, it makes them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -22,10 +22,15 @@ _PATIENCE = 600.0
 
 
 class Showing(NamedTuple):
-    """What a channel is about to show: the snapshot of each configured tree."""
+    """What a channel is about to show: the snapshot of each configured tree.
+
+    `parts` are those that it shows until then, `time` is when.
+    """
 
     channel: str
     snapshots: Mapping[str, Snapshot]
+    parts: Mapping[str, SitePart]
+    time: int
 
     def tree(self, mirror: Mirror, name: str) -> Tree:
         return mirror.config.trees[name]
@@ -46,7 +51,11 @@ class Contributor(Protocol):
         """
 
 
-CONTRIBUTORS: list[Contributor] = []
+def contributors() -> Sequence[Contributor]:
+    """Imported when something may have to be made."""
+    from .advisory_formats import AdvisoryFormats
+
+    return (AdvisoryFormats(),)
 
 
 def changing(mirror: Mirror, channel: str) -> AbstractContextManager[None]:
@@ -61,26 +70,28 @@ def changed(mirror: Mirror, channel: str, snapshot: Snapshot) -> list[SitePart]:
     Raises:
         MirrorError: one cannot be made, or contradicts what it speaks of.
     """
-    if not CONTRIBUTORS:
-        return []
     shown = mirror.publisher.site_names(channel)
     showing = _showing(mirror, channel, snapshot)
-    parts: list[SitePart] = []
-    for contributor in CONTRIBUTORS:
+    stale: list[tuple[Contributor, str, str]] = []
+    gone: list[str] = []
+    for contributor in contributors():
         wanted = contributor.wanted(mirror, showing)
         for owner, inputs in wanted.items():
             if sites.inputs_of(shown.get(owner, "")) != inputs:
-                parts.append(_make(mirror, contributor, showing, owner, inputs))
-        prefix = contributor.prefix
-        gone = [o for o in shown if o.split("/")[0] == prefix and o not in wanted]
-        parts += [SitePart(owner, "", ()) for owner in gone]
+                stale.append((contributor, owner, inputs))
+        gone += [o for o in shown if o.split("/")[0] == contributor.prefix and o not in wanted]
+    if stale:
+        # Only now: the lists of what is shown may be long.
+        showing = showing._replace(parts=mirror.publisher.site(channel))
+    parts = [_make(mirror, c, showing, owner, inputs) for c, owner, inputs in stale]
+    parts += [SitePart(owner, "", ()) for owner in gone]
     return [part for part in parts if part.files or part.owner in shown]
 
 
 def remake(mirror: Mirror, channel: str, owner: str) -> None:
     """Bring the contents of a shown part into the pool again: the same inputs, the same bytes."""
-    showing = _showing(mirror, channel, None)
-    for contributor in CONTRIBUTORS:
+    showing = _showing(mirror, channel, None)._replace(parts=mirror.publisher.site(channel))
+    for contributor in contributors():
         if owner in contributor.wanted(mirror, showing):
             contributor.make(mirror, showing, owner)
 
@@ -104,4 +115,4 @@ def _showing(mirror: Mirror, channel: str, snapshot: Snapshot | None) -> Showing
         publication = mirror.publisher.published(channel, name)
         if publication is not None:
             snapshots[name] = mirror.state.snapshot(name, publication.snapshot)
-    return Showing(channel, snapshots)
+    return Showing(channel, snapshots, {}, int(mirror.clock()))

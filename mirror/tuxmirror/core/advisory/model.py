@@ -172,6 +172,9 @@ class Advisory:
         """The same advisory about some of its packages."""
         return replace(self, packages=tuple(sorted(packages, key=sort_key)))
 
+    def with_severity(self, severity: str) -> Advisory:
+        return replace(self, severity=severity)
+
 
 def sort_key(package: FixedPackage) -> tuple[object, ...]:
     """Stable, and defined where one has a module and another has none."""

@@ -11,7 +11,7 @@ OpenSCAP 1.3 loses the element after one that closes itself, so that no `<object
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
@@ -60,9 +60,10 @@ def describe(definitions: bytes, host: Host, path: str) -> Characteristics:
     Raises:
         VerificationError: not OVAL definitions, or with a DOCTYPE; `path` names the file.
     """
-    collector = _Collector(host)
+    root = _parse(definitions, path)
+    collector = _Collector(host, _kernel_variables(root))
     objects = []
-    for element in _objects(definitions, path):
+    for element in root.iterfind(f"{{{_DEFINITIONS}}}objects/*"):
         identity = element.get("id", "")
         flag, references = collector.collect(identity, element)
         version = element.get("version", "1")
@@ -81,7 +82,7 @@ def describe(definitions: bytes, host: Host, path: str) -> Characteristics:
     return Characteristics(body.encode(), collector.packages, collector.not_collected)
 
 
-def _objects(definitions: bytes, path: str) -> Iterator[ElementTree.Element]:
+def _parse(definitions: bytes, path: str) -> ElementTree.Element:
     if re.search(rb"<!(DOCTYPE|ENTITY)", definitions):
         raise VerificationError("has a DOCTYPE", expected="plain OVAL definitions", path=path)
     try:
@@ -92,15 +93,31 @@ def _objects(definitions: bytes, path: str) -> Iterator[ElementTree.Element]:
         raise VerificationError(
             "not OVAL definitions", expected="<oval_definitions>", found=root.tag, path=path
         )
-    for section in root.iterfind(f"{{{_DEFINITIONS}}}objects"):
-        yield from section
+    return root
+
+
+def _kernel_variables(root: ElementTree.Element) -> dict[str, tuple[str, str]]:
+    """Variables that are a prefix and a part of what `uname -r` says: both, by id."""
+    unames = {e.get("id") for e in root.iter() if _tag(e) == "uname_object"}
+    found = {}
+    for variable in root.iterfind(f"{{{_DEFINITIONS}}}variables/{{{_DEFINITIONS}}}local_variable"):
+        parts = [part for part in variable.iter() if part is not variable]
+        if [_tag(part) for part in parts] == [
+            "concat", "literal_component", "regex_capture", "object_component",
+        ]:  # fmt: skip
+            _, literal, capture, component = parts
+            asked = component.get("object_ref"), component.get("item_field")
+            if asked[0] in unames and asked[1] == "os_release":
+                found[variable.get("id", "")] = (literal.text or "", capture.get("pattern", ""))
+    return found
 
 
 class _Collector:
     """Answers objects; items are shared between those that find the same."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, variables: Mapping[str, tuple[str, str]]) -> None:
         self._host = host
+        self._variables = variables
         self._by_name: dict[str, list[Installed]] = {}
         for package in host.packages:
             self._by_name.setdefault(package.name, []).append(package)
@@ -117,6 +134,7 @@ class _Collector:
             "rpmverifyfile_object": self._owner,
             "textfilecontent54_object": self._module,
             "uname_object": self._uname,
+            "variable_object": self._variable,
         }.get(kind)
         numbers = answer(element) if answer else None
         if numbers is None:
@@ -173,6 +191,18 @@ class _Collector:
         if self._host.running_kernel is None:
             return None
         return [self._number(_uname_item(self._host))]
+
+    def _variable(self, element: ElementTree.Element) -> list[int] | None:
+        """The running kernel's version; nothing of it where the pattern is another kernel's."""
+        name = (element[0].text or "") if len(element) == 1 else ""
+        if self._host.running_kernel is None or name not in self._variables:
+            return None
+        prefix, pattern = self._variables[name]
+        match = re.search(pattern, self._host.running_kernel)
+        value = prefix + (match[1] if match else "")
+        return [
+            self._number(_item("ind:variable_item", [("var_ref", "", name), ("value", "", value)]))
+        ]
 
 
 def _tag(element: ElementTree.Element) -> str:

@@ -1,0 +1,241 @@
+"""What a channel shows of a tree's advisories: OVAL, feed, CSAF, OSV, JSON and CSV.
+
+All of them are written, read back and compared with the model and with each other; OVAL is judged
+by OpenSCAP besides. One difference, and nothing is published.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+
+from .. import __version__
+from ..core import site as sites
+from ..core.advisory import parity, proof
+from ..core.advisory.catalogue import Catalogue
+from ..core.advisory.formats import claims, csaf, osv, oval, rss, tables
+from ..core.advisory.formats.claims import Claims
+from ..core.advisory.formats.context import Issuer
+from ..core.advisory.model import ESSENTIAL, SECURITY, Advisory, Scope
+from ..core.audit import characteristics, results
+from ..core.config import Tree
+from ..core.errors import ConfigError, MirrorError, VerificationError
+from ..core.snapshot import File
+from . import advisories, own_advisories
+from .context import Mirror
+from .site import Showing
+
+# Counted up when the same advisories give other files.
+_FORMATS = 1
+# OpenSCAP's schematron takes seconds a hundred definitions.
+_SCHEMATRON_SAMPLE = 20
+
+Documents = dict[str, bytes]
+# By SHA-256: the channels of one run mostly show the same.
+_proven: set[str] = set()
+
+
+class AdvisoryFormats:
+    """See `site.Contributor`: an owner a tree."""
+
+    prefix = advisories.PREFIX
+
+    def wanted(self, mirror: Mirror, showing: Showing) -> Mapping[str, str]:
+        config = mirror.config
+        said = [config.cve_severity, config.site_url, config.publisher, config.contact]
+        data = own_advisories.data_fingerprint(mirror)
+        found = {}
+        for name, snapshot in showing.snapshots.items():
+            tree = showing.tree(mirror, name)
+            if advisories.scope(tree) is not None:
+                own = own_advisories.fingerprint(mirror, tree)
+                inputs = [_FORMATS, __version__, snapshot.id, data, own, *said]
+                found[advisories.owner(name)] = sites.digest(*inputs)
+        return found
+
+    def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
+        name = owner.partition("/")[2]
+        tree = showing.tree(mirror, name)
+        scope = advisories.scope(tree)
+        assert scope is not None  # noqa: S101  # not wanted otherwise
+        only = showing._replace(snapshots={name: showing.snapshots[name]})
+        try:
+            catalogue = advisories.catalogue(mirror, only)
+            _tell_gaps(mirror, tree, showing)
+            documents = write(scope, catalogue, issuer(mirror))
+            check(tree, scope, catalogue, documents)
+            judge(mirror, tree, scope, catalogue, documents[oval.path(scope)])
+        except MirrorError as error:
+            raise error.located(tree=name) from None
+        return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
+
+
+def issuer(mirror: Mirror) -> Issuer:
+    config = mirror.config
+    return Issuer(config.publisher, config.site_url, config.contact)
+
+
+def _tell_gaps(mirror: Mirror, tree: Tree, showing: Showing) -> None:
+    """What upstream's own advisories name and its repositories do not have."""
+    found = advisories.material(mirror, tree, showing.snapshots[tree.name])
+    if found.lost or found.conflicts:
+        packages = sum(len(names) for names in found.lost.values())
+        mirror.reporter.event(
+            "warning",
+            tree=tree.name,
+            message=f"{tree.name}: {len(found.lost)} advisories name {packages} packages that"
+            f" upstream does not have, {len(found.conflicts)} contradict themselves; other formats"
+            " leave these out",
+            advisories=sorted(found.lost),
+        )
+
+
+# --- writing ----------------------------------------------------------------------------------
+
+
+def security(found: Sequence[Advisory]) -> list[Advisory]:
+    """Those that formats about vulnerabilities speak of."""
+    return [advisory for advisory in found if advisory.kind == SECURITY]
+
+
+def write(scope: Scope, catalogue: Catalogue, by: Issuer) -> Documents:
+    """All files of a scope, by path below the channel."""
+    everything = catalogue.of(scope)
+    documents = {
+        oval.path(scope): oval.write(scope, security(everything), catalogue, by),
+        rss.path(scope): rss.write(scope, everything, catalogue, by),
+        tables.json_path(scope): tables.write_json(scope, everything, catalogue),
+        tables.csv_path(scope): tables.write_csv(everything, catalogue),
+    }
+    for advisory in security(everything):
+        documents[csaf.path(scope, advisory)] = csaf.write(advisory, catalogue, by)
+        documents[osv.path(scope, advisory)] = osv.write(advisory, catalogue, by)
+    if scope.product != ESSENTIAL:
+        documents.update(_vex(scope, catalogue, by))
+    return documents
+
+
+def _vex(scope: Scope, catalogue: Catalogue, by: Issuer) -> Documents:
+    documents = {}
+    for cve in catalogue.cve_ids:
+        records = [r for r in catalogue.status(cve) if r.scope == scope]
+        if records:
+            path = csaf.vex_path(scope, cve)
+            documents[path] = csaf.write_vex(scope, cve, records, catalogue, by)
+    return documents
+
+
+# --- comparing --------------------------------------------------------------------------------
+
+
+def check(tree: Tree, scope: Scope, catalogue: Catalogue, documents: Documents) -> None:
+    """The parity gate, over the bytes that are to be published.
+
+    Raises:
+        VerificationError: a format says something else than the model.
+    """
+    everything = catalogue.of(scope)
+    model = claims.of(everything)
+    fixes = parity.subset(model, security(everything))
+    feed = parity.subset(model, rss.shown(everything, catalogue))
+    try:
+        formats: dict[str, tuple[Claims, Claims]] = {
+            "OVAL": (fixes, oval.read(documents[oval.path(scope)])),
+            "CSAF": (
+                fixes,
+                csaf.read(_below(documents, csaf.folder(scope), csaf.vex_folder(scope))),
+            ),
+            "OSV": (fixes, osv.read(_below(documents, osv.folder(scope)))),
+            "RSS": (feed, rss.read(documents[rss.path(scope)])),
+            "JSON": (model, tables.read_json(documents[tables.json_path(scope)])),
+            "CSV": (model, tables.read_csv(documents[tables.csv_path(scope)])),
+        }
+        vex = csaf.read_vex(_below(documents, csaf.vex_folder(scope)))
+    except (ValueError, KeyError, TypeError, SyntaxError) as error:
+        raise VerificationError(
+            f"a file that was just written cannot be read: {error!r}",
+            tree=tree.name,
+            way_out="nothing was published; this is a bug, please report it",
+        ) from None
+    if scope.product != ESSENTIAL:
+        by_cve = _by_cve(everything)
+        formats["VEX"] = (by_cve, _as_claims(vex, everything))
+        model = {**model, **by_cve}
+    parity.check(tree.name, model, formats)
+
+
+def _below(documents: Documents, folder: str, but: str = "\0") -> list[bytes]:
+    return [
+        data
+        for path, data in documents.items()
+        if path.startswith(f"{folder}/") and not path.startswith(f"{but}/")
+    ]
+
+
+def _by_cve(found: Sequence[Advisory]) -> dict[str, claims.Claim]:
+    """The model turned round, as VEX has it: packages by CVE."""
+    packages: dict[str, set[str]] = {}
+    for advisory in found:
+        for cve in advisory.cves:
+            packages.setdefault(cve, set()).update(advisory.identities)
+    return {cve: claims.Claim(frozenset((cve,)), frozenset(p)) for cve, p in packages.items()}
+
+
+def _as_claims(vex: Mapping[str, frozenset[str]], found: Sequence[Advisory]) -> Claims:
+    """Of CVEs that something fixes; the documents of all others name no package."""
+    fixed = {cve for advisory in found for cve in advisory.cves}
+    return {
+        cve: claims.Claim(frozenset((cve,)), packages)
+        for cve, packages in vex.items()
+        if cve in fixed or packages
+    }
+
+
+# --- judging ----------------------------------------------------------------------------------
+
+
+def judge(mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, document: bytes) -> None:
+    """OpenSCAP takes the file, and its definitions decide right; see `core.advisory.proof`.
+
+    Raises:
+        VerificationError: it does not, or one does not.
+        ConfigError: there is no OpenSCAP here, and `oval_proof = required`.
+    """
+    found = security(catalogue.of(scope))
+    digest = hashlib.sha256(document).hexdigest()
+    if not found or digest in _proven:
+        return
+    chosen = proof.sample(found)
+    by = issuer(mirror)
+    try:
+        mirror.scanner.validate(document)
+        few = oval.write(scope, chosen[:_SCHEMATRON_SAMPLE], catalogue, by)
+        mirror.scanner.validate(few, schematron=True)
+        runs = 0
+        for batch in proof.batches(chosen):
+            runs += _prove(mirror, scope, catalogue, by, batch)
+    except ConfigError as error:
+        if mirror.config.oval_proof == "required":
+            raise
+        message = f"{tree.name}: OVAL is published unproven: {error.message}"
+        mirror.reporter.event("warning", tree=tree.name, message=message)
+        return
+    _proven.add(digest)
+    mirror.reporter.event(
+        "proven", tree=tree.name, definitions=len(found), tried=len(chosen), hosts=runs
+    )
+
+
+def _prove(
+    mirror: Mirror, scope: Scope, catalogue: Catalogue, by: Issuer, batch: Sequence[Advisory]
+) -> int:
+    """The number of hosts that were judged."""
+    definitions = oval.write(scope, batch, catalogue, by)
+    cases = proof.cases(scope, batch)
+    for case in cases:
+        described = characteristics.describe(definitions, case.host, oval.path(scope))
+        said = mirror.scanner.analyse(definitions, described.data)
+        error = proof.check(case, batch, results.findings(said, described.packages))
+        if error is not None:
+            raise error.located(path=oval.path(scope))
+    return len(cases)
