@@ -197,11 +197,56 @@ def test_units_start_what_the_package_installs_as_its_user():
             # A host that is not registered has nothing to do.
             assert "\nConditionPathExists=/etc/tuxcare/token\n" in text
             continue
-        assert re.match(r"/usr/bin/tuxmirror (serve|sync)$", started)
+        program, *arguments = started.split()
+        assert program == "/usr/bin/tuxmirror"
+        assert " ".join(arguments) in ("serve --listen systemd", "sync", "verify --quiet")
+        assert PARSERS["tuxmirror"]().parse_args(arguments).handler
         assert "\nUser=tuxmirror\n" in text
     [user] = re.findall(r"^u .*$", (PACKAGING / "sysusers/tuxmirror.conf").read_text(), re.M)
     # What %pre makes is what sysusers.d describes.
     assert user in SPEC.replace("%{_localstatedir}", "/var")
+
+
+def test_the_socket_is_held_for_the_service_and_installed_with_it():
+    socket, service = units("tuxmirror.socket"), units("tuxmirror.service")
+    assert socket["Socket"]["ListenStream"] == "127.0.0.1:8080"
+    assert service["Unit"]["Requires"] == "tuxmirror.socket"
+    assert "tuxmirror.socket" in service["Unit"]["After"]
+    assert service["Install"]["Also"] == "tuxmirror.socket"
+    # Where docs/serving.md says that leases lie.
+    assert service["Service"]["RuntimeDirectory"] == "tuxmirror"
+    installed = {path.name for path in (PACKAGING / "systemd").iterdir()}
+    assert installed <= set(re.findall(r"^%\{_unitdir\}/(.*)$", SPEC, re.M))
+    for scriptlet in ("%systemd_post", "%systemd_preun"):
+        lines = re.findall(rf"^{scriptlet} (.*)$", SPEC, re.M)
+        named = {name for line in lines for name in line.split()}
+        wanted = {name for name in installed if units(name).has_section("Install")}
+        assert named == wanted, scriptlet
+
+
+def units(name):
+    parser = configparser.ConfigParser(strict=False, interpolation=None, delimiters="=")
+    parser.optionxform = str
+    parser.read(PACKAGING / "systemd" / name)
+    return parser
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path):
+    """`systemd-analyze verify`, with programs that are not installed here standing in."""
+    for path in (PACKAGING / "systemd").iterdir():
+        text = re.sub(r"/usr/s?bin/tux(mirror|ctl)", "/bin/true", path.read_text())
+        (tmp_path / path.name).write_text(text)
+    for path in sorted(tmp_path.iterdir()):
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", path],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "SYSTEMD_UNIT_PATH": f"{tmp_path}:"},
+        )
+        ours = [
+            line for line in done.stderr.splitlines() if "tuxmirror" in line or "tuxctl" in line
+        ]
+        assert ours == [], path.name
 
 
 @pytest.mark.parametrize("timer", TIMERS, ids=lambda timer: timer.name)
