@@ -70,3 +70,67 @@ def test_an_unknown_tree_is_an_error(site):
     done = run(site.command("status", "almalinux/9.3"), site.environment)
     assert done.status == 2
     assert "did you mean 'almalinux/9.2'" in done.stderr
+
+
+def test_a_page_and_metrics_follow_what_changes(site, tmp_path, tiny_upstream, keys):
+    site.main["status_page"] = page = tmp_path / "status.html"
+    site.main["metrics_file"] = metrics = tmp_path / "tuxmirror.prom"
+    assert site.sync().status == 0
+    assert b"1 tree: 1 well" in page.read_bytes()
+    found = samples(metrics)
+    assert found["tuxmirror_tree_level", TREE, None] == 0
+    assert found["tuxmirror_snapshot_packages", TREE, "vetted"] == 3
+    assert found["tuxmirror_last_sync_exit_status", TREE, None] == 0
+    tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("alien")], signed_by=keys.stranger)
+    tiny_upstream.publish()
+    assert site.sync().status == 4
+    assert b"1 needs you" in page.read_bytes()
+    assert samples(metrics)["tuxmirror_quarantined_files", TREE, None] == 1
+    assert samples(metrics)["tuxmirror_last_sync_exit_status", TREE, None] == 4
+    assert oct(metrics.stat().st_mode & 0o777) == "0o644"
+
+
+def samples(path):
+    from prometheus_client.parser import text_string_to_metric_families
+
+    return {
+        (sample.name, sample.labels.get("tree"), sample.labels.get("channel")): sample.value
+        for family in text_string_to_metric_families(path.read_text())
+        for sample in family.samples
+    }
+
+
+def test_on_request_they_are_written_into_the_store(site):
+    assert site.sync().status == 0
+    assert not (site.store / "status").exists()
+    assert status(site, "--write") == ""
+    assert b"<!DOCTYPE html>" in (site.store / "status/index.html").read_bytes()
+    assert samples(site.store / "status/tuxmirror.prom")
+
+
+def test_a_page_that_cannot_be_written_fails_no_sync(site, tmp_path):
+    site.main["status_page"] = tmp_path / "none" / "status.html"
+    done = site.sync()
+    assert done.status == 0
+    assert "none/status.html" in done.stderr
+
+
+def test_what_only_the_operator_should_see_is_not_served(site):
+    site.main["status_page"] = site.public / "status.html"
+    site.write_conf()
+    done = run(site.command("status"), site.environment)
+    assert done.status == 2
+    assert "would be served" in done.stderr
+
+
+def test_a_rollback_that_stands_is_shown(site, tiny_upstream):
+    assert site.sync().status == 0
+    tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("worse")])
+    tiny_upstream.publish()
+    assert site.sync().status == 0
+    assert run(site.command("rollback", TREE), site.environment).status == 0
+    tree = document(site)
+    assert tree["level"] == "attention"
+    assert tree["candidate"]["snapshot"] in tree["held"]["vetted"]
+    assert "is held" in status(site)
+    assert "\x1b[" not in status(site)

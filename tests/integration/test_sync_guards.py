@@ -80,9 +80,3 @@ def test_a_closed_tree_may_stand_still(site, tiny_upstream):
     run = site.sync("--json")
     assert run.status == 0, run
     assert not run.named("warning")
-
-
-def test_what_this_version_does_not_publish_is_said(site):
-    site.trees["almalinux/9.2"]["latest"] = "tuxcare-release"
-    [warning] = site.sync("--json").named("warning")
-    assert "latest" in warning["message"]

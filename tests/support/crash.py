@@ -81,6 +81,11 @@ def fail_at(site: MirrorSite, point: Point, error: str) -> Run:
     return _inject(site, f"{point.call}:error={error}:when={point.ordinal}")
 
 
+def killed(site: MirrorSite, call: str, ordinal: int, *arguments: str) -> Run:
+    """A command that is killed in place of its `ordinal`-th such call, if it comes to that."""
+    return _inject(site, f"{call}:signal=KILL:when={ordinal}", *arguments)
+
+
 def damaged(site: MirrorSite) -> list[str]:
     """Files of the pool whose content is not what their name says."""
     files = (path for path in (site.store / "pool").glob("??/*") if path.is_file())
@@ -93,14 +98,15 @@ def _changes(line: str, call: str, root: Path) -> bool:
     return call != "openat" or "O_CREAT" in line
 
 
-def _inject(site: MirrorSite, injection: str) -> Run:
+def _inject(site: MirrorSite, injection: str, *arguments: str) -> Run:
     call = injection.partition(":")[0]
-    return _strace(site, ["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}"])
+    options = ["-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={injection}"]
+    return _strace(site, options, *arguments)
 
 
-def _strace(site: MirrorSite, options: list[str]) -> Run:
+def _strace(site: MirrorSite, options: list[str], *arguments: str) -> Run:
     site.write_conf()
-    command = ["strace", "-qq", *options, *site.command("sync", "--json")]
+    command = ["strace", "-qq", *options, *site.command(*(arguments or ("sync", "--json")))]
     return run(command, {**site.environment, "PYTHONDONTWRITEBYTECODE": "1"})
 
 

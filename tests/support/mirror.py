@@ -109,7 +109,7 @@ class MirrorSite:
         section = {**given, **options}
         self.trees[name] = {k: v for k, v in section.items() if v is not None}
 
-    def add_local(self, name: str, key: SigningKey, source: Path, **options: object) -> None:
+    def add_local(self, name: str, key: SigningKey | Path, source: Path, **options: object) -> None:
         """A tree of our own packages."""
         self.add_tree(name, key, type="local", repos=None, source=source, **options)
 

@@ -1,5 +1,6 @@
 """What the command line does with what goes wrong."""
 
+import os
 import sys
 
 import pytest
@@ -45,3 +46,22 @@ def test_no_configuration_names_the_file_and_the_way_out(tmp_path, capsys):
 def test_no_command_shows_the_help(capsys):
     assert main([]) == 2
     assert "usage: tuxmirror" in capsys.readouterr().err
+
+
+def test_the_journal_gets_priorities_and_nobody_else(tmp_path, monkeypatch, capsys):
+    from tuxmirror.adapters import reporters
+
+    reporter = reporters.PlainReporter(quiet=True)
+    reporter.event("warning", message="old")
+    assert capsys.readouterr().err == "warning: old\n"
+    with (tmp_path / "journal").open("w+") as journal:
+        status = os.fstat(journal.fileno())
+        monkeypatch.setenv("JOURNAL_STREAM", f"{status.st_dev}:{status.st_ino}")
+        monkeypatch.setattr(sys, "stderr", journal)
+        reporter.event("warning", message="old")
+        reporter.event("damaged", error="digest", exit_status=4, message="bad", way_out="mend")
+        journal.seek(0)
+        lines = journal.read().splitlines()
+    assert lines[0] == "<4>warning: old"
+    assert len(lines) > 2
+    assert all(line.startswith("<3>") for line in lines[1:])

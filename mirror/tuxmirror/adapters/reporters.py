@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import IO, Any
@@ -11,6 +12,9 @@ from ..core.errors import MirrorError
 
 # These go to stderr, and are told to those too who asked for quiet.
 _TROUBLE = {"warning", "mirror", "quarantine", "error", "damaged"}
+# As syslog numbers them; the rest of the trouble is an error.
+_WARNINGS = {"warning", "mirror", "quarantine"}
+_ERROR, _WARNING = 3, 4
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 
 
@@ -28,6 +32,23 @@ def human_bytes(number: float) -> str:
 def utc(seconds: int) -> str:
     """`2026-12-01 10:30 UTC`."""
     return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+def journal_stream(stream: IO[str]) -> bool:
+    """Whether what is written there goes to systemd's journal, see systemd.exec(5)."""
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+
+
+def tell_trouble(text: str, warning: bool = False) -> None:
+    """On standard error; for the journal each line with its priority, see sd-daemon(3)."""
+    if journal_stream(sys.stderr):
+        mark = f"<{_WARNING if warning else _ERROR}>"
+        text = "\n".join(mark + line for line in text.splitlines())
+    print(text, file=sys.stderr, flush=True)
 
 
 class JsonReporter:
@@ -61,7 +82,10 @@ class PlainReporter:
         trouble = name in _TROUBLE
         if line and (trouble or not self._quiet):
             self._clear()
-            print(line, file=sys.stderr if trouble else self._stream, flush=True)
+            if trouble:
+                tell_trouble(line, name in _WARNINGS)
+            else:
+                print(line, file=self._stream, flush=True)
 
     def _clear(self) -> None:
         if self._live and self._painted:
@@ -75,7 +99,7 @@ class PlainReporter:
         rate = bytes / max(now - self._started, 0.001)
         share = bytes * 100 // max(total_bytes, 1)
         self._stream.write(
-            f"\r\x1b[K{tree}: {done} of {total} packages, {share} % of"
+            f"\r\x1b[K{tree}: {done} of {total} files, {share} % of"
             f" {human_bytes(total_bytes)}, {human_bytes(rate)}/s"
         )
         self._stream.flush()
@@ -133,6 +157,36 @@ class PlainReporter:
     def _verified(self, tree: str, files: int, bytes: int, damaged: int, **_: object) -> str:
         what = f"{tree}: {files} files ({human_bytes(bytes)})"
         return f"{what}, {damaged} damaged" if damaged else f"{what} are as they were verified"
+
+    def _exporting(
+        self, trees: list[dict[str, Any]], contents: int, bytes: int, dry_run: bool, **_: object
+    ) -> str:
+        self._started = time.monotonic()
+        lines = []
+        for tree in trees:
+            since = f", what {tree['since']} has not" if tree["since"] else ""
+            lines.append(f"{tree['tree']}: snapshot {tree['snapshot']}{since}")
+        what = f"{contents} files ({human_bytes(bytes)})"
+        if not contents:
+            lines.append("there is nothing new to export")
+        elif dry_run:
+            lines.append(f"would write {what}; nothing was written")
+        else:
+            lines.append(f"{what} to write")
+        return "\n".join(lines)
+
+    def _exported(self, bytes: int, contents: int, **_: object) -> str:
+        return f"wrote a signed bundle of {contents} files ({human_bytes(bytes)})"
+
+    def _bundle(
+        self, trees: list[str], created: int, contents: int, bytes: int, **_: object
+    ) -> str:
+        self._started = time.monotonic()
+        made = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(created))
+        return (
+            f"a bundle of {', '.join(trees)}, made {made}: {contents} files"
+            f" ({human_bytes(bytes)}); its signature holds"
+        )
 
     def _strays(self, files: int, bytes: int, **_: object) -> str:
         what = f"{files} files of the pool ({human_bytes(bytes)})"

@@ -17,7 +17,18 @@ from .. import __version__
 from ..core import config as configuration
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
-from . import advisory, decisions, licence, snapshots, status, sync, upkeep, vetting
+from . import (
+    advisory,
+    bundles,
+    decisions,
+    init,
+    licence,
+    snapshots,
+    status,
+    sync,
+    upkeep,
+    vetting,
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help(sys.stderr)
         return ConfigError.exit_status
     try:
-        needed = getattr(args, "needs_config", True)
-        return int(args.handler(read_config(args.config) if needed else None, args))
+        return _run(args)
     except MirrorError as error:
         report(error, getattr(args, "json", False))
         return error.exit_status
@@ -54,6 +64,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return MirrorError.exit_status
 
 
+def _run(args: argparse.Namespace) -> int:
+    if not getattr(args, "needs_config", True):
+        return int(args.handler(None, args))
+    config = read_config(args.config)
+    try:
+        return int(args.handler(config, args))
+    finally:
+        if getattr(args, "changes", False):
+            _refresh(config)
+
+
+def _refresh(config: Config) -> None:
+    """The pages of what has changed; a command that did its work does not fail of them."""
+    try:
+        status.refresh(config)
+    except MirrorError as error:
+        from ..adapters.reporters import tell_trouble
+
+        tell_trouble(f"tuxmirror: warning: {error}", warning=True)
+
+
 def _missing_library(error: Exception) -> ConfigError | None:
     """Not a bug but a thing to install; None for anything else."""
     if not isinstance(error, ModuleNotFoundError):
@@ -69,12 +100,12 @@ def _missing_library(error: Exception) -> ConfigError | None:
 
 def report(error: MirrorError, as_json: bool) -> None:
     """One error, for people on stderr or as the last JSON event on stdout."""
-    if as_json:
-        from ..adapters.reporters import JsonReporter
+    from ..adapters.reporters import JsonReporter, tell_trouble
 
+    if as_json:
         JsonReporter().event("error", **error.as_dict())
     else:
-        print(f"tuxmirror: error: {error}", file=sys.stderr)
+        tell_trouble(f"tuxmirror: error: {error}")
 
 
 def read_config(path: Path) -> Config:
@@ -104,12 +135,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tuxmirror {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
+    init.add_commands(commands)
     sync.add_commands(commands)
     status.add_commands(commands)
     snapshots.add_commands(commands)
     vetting.add_commands(commands)
     decisions.add_commands(commands)
     upkeep.add_commands(commands)
+    bundles.add_commands(commands)
     licence.add_commands(commands)
     advisory.add_commands(commands)
     return parser

@@ -22,7 +22,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="an id, the beginning of one, or a channel that shows it (default: what was verified"
         " last)",
     )
-    command.set_defaults(handler=run_publish)
+    command.set_defaults(handler=run_publish, changes=True)
     command = commands.add_parser(
         "rollback",
         help="make a channel show again what it showed before",
@@ -33,7 +33,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--steps", type=int, default=1, metavar="N", help="how many publishes (default: 1)"
     )
-    command.set_defaults(handler=run_rollback)
+    command.set_defaults(handler=run_rollback, changes=True)
     command = commands.add_parser("log", help="who made channels show what")
     command.add_argument("tree", nargs="*", metavar="TREE", help="such as almalinux/9.2")
     command.add_argument("--json", action="store_true", help="print JSON")

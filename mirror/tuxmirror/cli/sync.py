@@ -32,7 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--json", action="store_true", help="one event a line")
     parser.add_argument("-q", "--quiet", action="store_true", help="warnings and errors alone")
-    parser.set_defaults(handler=run)
+    parser.set_defaults(handler=run, changes=True)
 
 
 def run(config: Config, args: argparse.Namespace) -> int:

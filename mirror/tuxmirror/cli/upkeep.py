@@ -32,7 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.add_argument("--json", action="store_true", help="one event a line")
     command.add_argument("-q", "--quiet", action="store_true", help="trouble alone")
-    command.set_defaults(handler=run_verify)
+    command.set_defaults(handler=run_verify, changes=True)
     command = commands.add_parser(
         "prune",
         help="remove what nobody needs any more",
@@ -58,7 +58,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.add_argument("--json", action="store_true", help="one event a line")
     command.add_argument("-q", "--quiet", action="store_true", help="trouble alone")
-    command.set_defaults(handler=run_prune)
+    command.set_defaults(handler=run_prune, changes=True)
 
 
 def run_verify(config: Config, args: argparse.Namespace) -> int:

@@ -53,7 +53,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="let published names get other bytes (they were rebuilt on purpose)",
     )
     command.add_argument("--json", action="store_true", help="one event a line")
-    command.set_defaults(handler=run_approve)
+    command.set_defaults(handler=run_approve, changes=True)
     command = commands.add_parser(
         "hold",
         help="let nothing new of some packages pass",
@@ -68,7 +68,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--release", metavar="ID", help="take one back, by its id or by its pattern"
     )
     command.add_argument("--json", action="store_true", help="print JSON")
-    command.set_defaults(handler=run_hold)
+    command.set_defaults(handler=run_hold, changes=True)
 
 
 def _add_scope(command: argparse.ArgumentParser) -> None:

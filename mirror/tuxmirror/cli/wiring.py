@@ -13,6 +13,8 @@ from ..ports import Reporter, Signer
 from ..usecases.context import Mirror
 from .storage import make_storage
 
+TOOL = f"tuxmirror {__version__}"
+
 
 def make_mirror(config: Config, reporter: Reporter) -> Mirror:
     """Everything a use-case of the mirror needs. Raises ConfigError, StorageError."""
@@ -38,7 +40,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         trust=trust,
         advisory_files=_advisory_files,
         scanner=Oscap(),
-        tool=f"tuxmirror {__version__}",
+        tool=TOOL,
         signer=functools.partial(_signer, config) if config.signing_key else None,
         vetting=vetting,
         solver=_solver,

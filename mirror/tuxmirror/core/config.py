@@ -19,7 +19,7 @@ from . import location
 from .addresses import LOOPBACK, Network, is_in, parse_networks
 from .errors import ConfigError
 from .location import Location
-from .names import check_name
+from .names import OWN, check_name
 from .policy import patterns, rules
 from .policy.rules import CANDIDATE, VETTED, Channel, Policy
 
@@ -31,6 +31,8 @@ CHANNELS = (CANDIDATE, VETTED)
 
 # Where an upstream wants its token in the path; see `Tree.token_file`.
 TOKEN_PLACE = "{token}"  # noqa: S105
+_RELEASE = re.compile(r"[0-9]+(\.[0-9]+)?")
+_FIXED_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LITERAL_TOKEN = re.compile(r"tux_[A-Za-z0-9_-]{28,}")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -110,6 +112,9 @@ class Config:
     site_url: str = "https://repo.tuxcare.com"
     publisher: str = "TuxCare"
     contact: str = ""
+    bundle_keys: tuple[Path, ...] = ()
+    status_page: Path | None = None
+    metrics_file: Path | None = None
 
     def tree(self, name: str) -> Tree:
         """Raises ConfigError with the nearest name where there is no such tree."""
@@ -283,6 +288,9 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "publisher": _text,
     "contact": _text,
     "vault": url,
+    "bundle_keys": _paths,
+    "status_page": _path,
+    "metrics_file": _path,
 }
 _TREE: Mapping[str, Callable[[str], object]] = {
     "type": _one_of("rpm-md", "local"),
@@ -419,6 +427,13 @@ def _check_folders(config: Config, where: str) -> None:
     if config.public_bucket:
         return
     store, public = config.store, config.public
+    for key in ("status_page", "metrics_file"):
+        path = getattr(config, key)
+        if path is not None and public in path.parents:
+            raise ConfigError(
+                f"{where} {key}: {path} lies inside public, it would be served",
+                way_out=f"leave it out: then it is in {store}/status",
+            )
     if store == public or store in public.parents:
         problem = f"{where} public: {public} lies inside the store"
     elif public in store.parents:
@@ -492,6 +507,7 @@ def _check_tree(tree: Tree, where: str) -> None:
             expected="type = local; the advisories of other trees are in their metadata",
         )
     _check_key_files(tree, where)
+    _check_latest(tree, where)
     _check_token(tree, where)
     pinned = tree.metadata_signature == "pinned"
     if pinned != bool(tree.repomd_sha256):
@@ -513,6 +529,23 @@ def _check_key_files(tree: Tree, where: str) -> None:
     for name in names:
         if name in _TREE_FILES or name in first_segments:
             raise ConfigError(f"{where} gpgkey: a key file cannot be called {name}")
+
+
+def _check_latest(tree: Tree, where: str) -> None:
+    """What is served without a token has this name alone, see `entitlement`."""
+    if tree.latest is None:
+        return
+    root, release, *_ = tree.name.split("/")
+    if tree.type != "local" or root != OWN or not _RELEASE.fullmatch(release):
+        raise ConfigError(
+            f"{where} latest: for packages of our own, of one release",
+            expected=f"type = local in a section such as [{OWN}/9.2/base]",
+        )
+    if not _FIXED_NAME.fullmatch(tree.latest):
+        raise ConfigError(
+            f"{where} latest = {tree.latest}: cannot be the name of a package here",
+            expected="small letters, digits and '-', such as tuxcare-release",
+        )
 
 
 def _check_token(tree: Tree, where: str) -> None:

@@ -20,9 +20,9 @@ from typing import NamedTuple
 from .credentials import is_token
 from .errors import MetadataError
 from .licence import PRODUCTS, covers
+from .names import OWN as OWN
 from .names import check_location
 
-OWN = "tuxcare"
 _TOKEN_PLACE = 2
 _OPENS = {"esu": frozenset(("esu", "fips")), "fips": frozenset(("fips",))}
 # Files that belong to no tree: what is published of advisories, and the tracker's pages.

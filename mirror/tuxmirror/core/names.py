@@ -11,6 +11,9 @@ from collections.abc import Iterable
 
 from .errors import ConfigError, MetadataError
 
+# Trees of our own packages lie below it.
+OWN = "tuxcare"
+
 # A tree or repository segment that looks like a token would be taken for one by the server.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._+~^-]{1,200}")

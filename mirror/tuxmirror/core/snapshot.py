@@ -21,6 +21,8 @@ from typing import NamedTuple
 from .errors import VerificationError
 
 ID_LENGTH = 16
+# Who signed the metadata of packages of our own, where the operator has no `signing_key`.
+LOCAL = "local"
 
 
 class File(NamedTuple):

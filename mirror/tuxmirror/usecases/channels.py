@@ -37,11 +37,22 @@ def follow(
         except MirrorError as error:
             error.message = f"{channel.name}: {error.message}"
             problems.append(error)
+    changed = _expire_others(mirror, tree) or changed
     if changed:
         with showing(mirror, tree):
             mirror.publisher.tidy(tree.name)
     if problems:
         raise problems[0]
+    return changed
+
+
+def _expire_others(mirror: Mirror, tree: Tree) -> bool:
+    """Channels that only `publish` made: they follow nothing, and still lose what expired."""
+    changed = False
+    for name in mirror.publisher.channels():
+        if name != CANDIDATE and name not in mirror.config.channels:
+            with showing(mirror, tree):
+                changed = _only_expire(mirror, tree, name) or changed
     return changed
 
 

@@ -14,33 +14,39 @@ from pathlib import Path
 from ..core import repomd
 from ..core import snapshot as snapshots
 from ..core.config import Tree
-from ..core.snapshot import Snapshot
+from ..core.errors import RefusedError
+from ..core.snapshot import LOCAL, Snapshot
 from ..ports import Keyring, LocalRepository, RepositoryMemory, Validators
 from . import metadata, own_advisories
 from .context import Mirror
 from .metadata import Content
-from .source import Change
+from .source import BUNDLE, Change
 from .upstream import SIGNATURE, Fresh
 
 _STAGING = "staging"
-# Instead of a fingerprint, where the configuration names no `signing_key`.
-LOCAL = "local"
 
 
 class LocalDirectory:
-    """See `source.Source`. What is verified and published is a copy made by `look`."""
+    """See `source.Source`. What is verified and published is a copy made by `look`.
 
-    def __init__(self, mirror: Mirror, tree: Tree, staging: Path) -> None:
+    `replace`: also what came by import, from the directory of another site.
+    """
+
+    ages = False
+
+    def __init__(self, mirror: Mirror, tree: Tree, staging: Path, replace: bool = True) -> None:
         assert tree.source is not None  # noqa: S101  # the configuration reader refuses that
         self._mirror = mirror
         self._tree = tree
         self._staging = staging
+        self._replace = replace
         self._source = mirror.local_source(tree.source)
         self._fingerprint = self._look()
 
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
         if current is not None and self._remembered():
             return None
+        self._check_imported()
         fresh: dict[str, Fresh] = {}
         contents: dict[str, Content] = {}
         packages: dict[str, Path] = {}
@@ -69,6 +75,16 @@ class LocalDirectory:
             arch: self._source.advise(repository, found[arch], f"{self._tree.name}/{arch}")
             for arch, repository in made.items()
         }
+
+    def _check_imported(self) -> None:
+        memory = self._mirror.state.memory(self._tree.name)
+        if not self._replace and any(fields.root == BUNDLE for fields in memory.values()):
+            raise RefusedError(
+                "what is published came by import, not from the source directory",
+                found=f"source = {self._tree.source}",
+                way_out="tuxmirror import the next bundle; or, to go on from the directory:"
+                " sync --allow-rollback",
+            )
 
     def _remembered(self) -> bool:
         memory = self._mirror.state.memory(self._tree.name)

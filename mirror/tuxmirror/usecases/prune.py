@@ -13,9 +13,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core import journal
 from ..core import snapshot as snapshots
 from ..core.config import nearest
 from ..core.errors import ConfigError, MirrorError, RefusedError
+from ..core.policy.rules import Channel
 from ..core.snapshot import Snapshot
 from . import locks
 from .context import Mirror
@@ -121,7 +123,7 @@ def _doomed(mirror: Mirror, tree: str, choice: Choice) -> list[str]:
     if choice.channel:
         known = _once_shown(mirror, tree, choice.channel, known)
     newest = known[-choice.keep :] if choice.keep else []
-    needed = {*shown, *newest, mirror.state.candidate(tree)}
+    needed = {*shown, *newest, *_coming(mirror, tree), mirror.state.candidate(tree)}
     latest = mirror.clock() - choice.older_than
     return [
         name
@@ -146,6 +148,31 @@ def _shown(mirror: Mirror, tree: str, known: list[str]) -> set[str]:
             way_out="restore it, or publish another snapshot; nothing was removed",
         )
     return shown
+
+
+def _coming(mirror: Mirror, tree: str) -> set[str]:
+    """What channels will show next: chosen by a policy and waiting to be approved, or soaking in
+    the channel that another one follows."""
+    found = set()
+    for channel in mirror.config.channels.values():
+        last = mirror.vetting.last(tree, channel.name)
+        if last is not None:
+            found.add(last.snapshot)
+        if channel.soak:
+            found |= _soaking(mirror, tree, channel)
+    return found
+
+
+def _soaking(mirror: Mirror, tree: str, channel: Channel) -> set[str]:
+    publication = mirror.publisher.published(channel.follows, tree)
+    if publication is None:
+        return set()
+    entries = mirror.journal.entries()
+    past = journal.timeline(entries, tree, channel.follows, publication.snapshot)
+    ripe = mirror.clock() - channel.soak
+    # The newest that is ripe is what the channel gets; the ones after it will be.
+    first = max((n for n, (_, since) in enumerate(past) if since <= ripe), default=0)
+    return {name for name, _ in past[first:]}
 
 
 def _once_shown(mirror: Mirror, tree: str, channel: str, known: list[str]) -> list[str]:
@@ -177,14 +204,23 @@ def _named(mirror: Mirror, tree: str, text: str, known: list[str], shown: set[st
                 expected="a snapshot that no channel shows",
                 way_out=f"tuxmirror publish {tree} --snapshot ANOTHER --channel {channels[0]}",
             )
-        if name in shown or name == mirror.state.candidate(tree):
+        why = _needed_for(mirror, tree, name, shown)
+        if why:
             raise RefusedError(
                 f"snapshot {name} is still needed",
                 tree=tree,
-                found="clients may be reading it" if name in shown else "it was verified last",
+                found=why,
                 way_out="it may go after the next publishes; nothing was removed",
             )
     return meant
+
+
+def _needed_for(mirror: Mirror, tree: str, name: str, shown: set[str]) -> str | None:
+    if name in shown:
+        return "clients may be reading it"
+    if name == mirror.state.candidate(tree):
+        return "it was verified last"
+    return "a channel will show it next" if name in _coming(mirror, tree) else None
 
 
 def _channels_of(mirror: Mirror, tree: str, name: str) -> list[str]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 from ..core import publication as rules
 from ..core import snapshot as snapshots
 from ..core.config import OPERATORS_KEY, Tree
-from ..core.errors import MirrorError
-from ..core.snapshot import File, Snapshot
+from ..core.errors import ConfigError, MirrorError
+from ..core.snapshot import LOCAL, File, Snapshot
 from . import locks, manifest, site
 from .context import Mirror, place
 
@@ -145,12 +146,27 @@ def extras(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, bytes]:
     found = manifest.files(mirror, snapshot)
     signed = len(found) > 1
     found["TIME"] = f"{snapshot.created}\n".encode()
-    for key in tree.gpgkey:
-        try:
-            found[key.name] = key.read_bytes()
-        except OSError as error:
-            raise MirrorError(f"{key}: {error.strerror}", tree=tree.name) from None
+    found.update({key.name: read_key(tree, key) for key in tree.gpgkey})
     signers = {repository.signed_by for repository in snapshot.repositories.values()}
     if mirror.signer is not None and (signed or mirror.config.signing_key in signers):
         found[OPERATORS_KEY] = mirror.signer().public_key()
+    elif _imported(mirror, signers):
+        found[OPERATORS_KEY] = b"".join(read_key(tree, key) for key in mirror.config.bundle_keys)
     return found
+
+
+def _imported(mirror: Mirror, signers: set[str]) -> bool:
+    """Whether another operator signed any of the metadata: it came in his bundle."""
+    keys = mirror.config.bundle_keys
+    if not keys or signers <= {LOCAL, "pinned"}:
+        return False
+    with mirror.keyring(Tree("bundle-keys", gpgkey=keys)) as keyring:
+        return bool(signers & keyring.fingerprints)
+
+
+def read_key(tree: Tree, key: Path) -> bytes:
+    """A public key's file. Raises ConfigError."""
+    try:
+        return key.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"gpgkey {key}: {error.strerror}", tree=tree.name) from None

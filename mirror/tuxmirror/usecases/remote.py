@@ -16,6 +16,8 @@ from .upstream import Fresh, Upstream
 class RemoteSource:
     """See `source.Source`."""
 
+    ages = True
+
     def __init__(self, mirror: Mirror, tree: Tree, allow_rollback: bool) -> None:
         self._mirror = mirror
         self._tree = tree

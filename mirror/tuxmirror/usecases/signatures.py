@@ -9,10 +9,9 @@ from collections.abc import Iterable, Iterator
 from ..core import snapshot as snapshots
 from ..core.config import OPERATORS_KEY, Tree
 from ..core.errors import DigestError, LockedError, MirrorError, SignatureError
-from ..core.snapshot import Repository, Snapshot
+from ..core.snapshot import LOCAL, Repository, Snapshot
 from ..ports import Keyring
 from .context import Mirror
-from .local import LOCAL
 from .upstream import REPOMD, SIGNATURE
 
 # A sync holds the lock that long at most, where nothing changed.
@@ -57,16 +56,17 @@ def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], locked: bool) ->
 
 @contextlib.contextmanager
 def _operators(mirror: Mirror, tree: Tree) -> Iterator[Keyring | None]:
-    """A keyring of the operator's key alone; None where the configuration names none."""
-    if mirror.signer is None:
+    """A keyring of the operators whose metadata is taken; None where there are none."""
+    files = list(mirror.config.bundle_keys)
+    if mirror.signer is not None:
+        # The caller holds the tree's lock: the folder is this run's.
+        file = mirror.state.scratch(tree.name) / OPERATORS_KEY
+        file.write_bytes(mirror.signer().public_key())
+        files.append(file)
+    if not files:
         yield None
         return
-    signer = mirror.signer()
-    # The caller holds the tree's lock: the folder is this run's.
-    file = mirror.state.scratch(tree.name) / OPERATORS_KEY
-    file.write_bytes(signer.public_key())
-    own = dataclasses.replace(tree, gpgkey=(file,), fingerprints=(signer.fingerprint,))
-    with mirror.keyring(own) as keyring:
+    with mirror.keyring(dataclasses.replace(tree, gpgkey=tuple(files), fingerprints=())) as keyring:
         yield keyring
 
 

@@ -6,7 +6,7 @@ parts are made from; only where that differs from what the channel shows, it mak
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -54,8 +54,9 @@ class Contributor(Protocol):
 def contributors() -> Sequence[Contributor]:
     """Imported when something may have to be made."""
     from .advisory_formats import AdvisoryFormats
+    from .latest import FixedNames
 
-    return (AdvisoryFormats(),)
+    return (AdvisoryFormats(), FixedNames())
 
 
 def changing(mirror: Mirror, channel: str) -> AbstractContextManager[None]:
@@ -106,13 +107,35 @@ def _make(
         raise
 
 
+class _Shown(Mapping[str, Snapshot]):
+    """The snapshot of each configured tree, read when it is asked for: most runs ask for few."""
+
+    def __init__(self, mirror: Mirror, channel: str, snapshot: Snapshot | None) -> None:
+        self._mirror = mirror
+        self._channel = channel
+        self._known: dict[str, Snapshot | None] = {}
+        if snapshot is not None and snapshot.tree in mirror.config.trees:
+            self._known[snapshot.tree] = snapshot
+
+    def _find(self, name: str) -> Snapshot | None:
+        if name not in self._known:
+            publication = self._mirror.publisher.published(self._channel, name)
+            state = self._mirror.state
+            self._known[name] = state.snapshot(name, publication.snapshot) if publication else None
+        return self._known[name]
+
+    def __getitem__(self, name: str) -> Snapshot:
+        found = self._find(name) if name in self._mirror.config.trees else None
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._mirror.config.trees if self._find(name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 def _showing(mirror: Mirror, channel: str, snapshot: Snapshot | None) -> Showing:
-    snapshots = {}
-    for name in mirror.config.trees:
-        if snapshot is not None and name == snapshot.tree:
-            snapshots[name] = snapshot
-            continue
-        publication = mirror.publisher.published(channel, name)
-        if publication is not None:
-            snapshots[name] = mirror.state.snapshot(name, publication.snapshot)
-    return Showing(channel, snapshots, {}, int(mirror.clock()))
+    return Showing(channel, _Shown(mirror, channel, snapshot), {}, int(mirror.clock()))

@@ -1,4 +1,4 @@
-"""Where a tree's content comes from: an upstream, or a directory of our own packages."""
+"""Where a tree's content comes from: an upstream, a directory of our own packages, a bundle."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from ..core.snapshot import Snapshot
 from ..ports import Keyring, RepositoryMemory
 from .metadata import Content
 from .upstream import Fresh
+
+# In place of a root in what is remembered of a repository.
+BUNDLE = "bundle"
 
 
 class Change(NamedTuple):
@@ -24,7 +27,9 @@ class Change(NamedTuple):
 
 
 class Source(Protocol):
-    """One look at it, for one run."""
+    """One look at it, for one run. Of one that `ages`, it counts whether it stands still."""
+
+    ages: bool
 
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
         """None where it is what `current` has. `keyring` is asked for only if needed."""

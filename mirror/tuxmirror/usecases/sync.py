@@ -39,18 +39,27 @@ class Options(NamedTuple):
     allow_mass_change: bool = False
 
 
-class Totals:
-    """Over all trees of a run."""
+Sources = Callable[[Mirror, Tree, Options, contextlib.ExitStack], Source]
 
-    def __init__(self) -> None:
+
+class Totals:
+    """Over all trees of a run. `source` gives what each comes from."""
+
+    def __init__(self, source: Sources) -> None:
+        self.source = source
         self.packages = 0
         self.bytes = 0
 
 
-def sync(mirror: Mirror, trees: Sequence[Tree], options: Options) -> int:
-    """Each tree on its own: the good ones are published. Returns the exit status of the run."""
+def sync(
+    mirror: Mirror, trees: Sequence[Tree], options: Options, source: Sources | None = None
+) -> int:
+    """Each tree on its own: the good ones are published. Returns the exit status of the run.
+
+    Unless `source` says otherwise, a tree comes from where the configuration says.
+    """
     started = mirror.clock()
-    totals = Totals()
+    totals = Totals(source or _source)
     status = gravest([_sync_and_record(mirror, tree, options, totals) for tree in trees])
     _tell_failures(mirror)
     mirror.reporter.event(
@@ -99,7 +108,6 @@ def _tell_failures(mirror: Mirror) -> None:
 
 def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> None:
     mirror.state.clear_scratch(tree.name)
-    _check_supported(mirror, tree)
     current = _candidate(mirror, tree)
     snapshot = _refresh(mirror, tree, options, current, totals)
     if snapshot is None:
@@ -114,12 +122,6 @@ def _sync_tree(mirror: Mirror, tree: Tree, options: Options, totals: Totals) -> 
             snapshot=snapshot.id,
             repositories=len(snapshot.repositories),
         )
-
-
-def _check_supported(mirror: Mirror, tree: Tree) -> None:
-    if tree.latest:
-        message = f"{tree.name}: 'latest' is not published by this version"
-        mirror.reporter.event("warning", tree=tree.name, message=message)
 
 
 def _candidate(mirror: Mirror, tree: Tree) -> Snapshot | None:
@@ -141,7 +143,7 @@ def _refresh(
             return stack.enter_context(mirror.keyring(tree))
 
         for _ in range(_RESTARTS):
-            source = _source(mirror, tree, options, stack)
+            source = totals.source(mirror, tree, options, stack)
             try:
                 return _attempt(mirror, tree, options, source, current, keyring, totals)
             except (NetworkError, DigestError):
@@ -163,7 +165,8 @@ def _attempt(
     totals: Totals,
 ) -> Snapshot | None:
     change = source.look(current, keyring)
-    freshness.check(mirror, tree)
+    if source.ages:
+        freshness.check(mirror, tree)
     if change is None:
         return current
     changes = since(mirror, tree, current, change)
@@ -180,7 +183,8 @@ def _attempt(
 
 def _source(mirror: Mirror, tree: Tree, options: Options, stack: contextlib.ExitStack) -> Source:
     if tree.type == "local":
-        return LocalDirectory(mirror, tree, stack.enter_context(staging(mirror, tree)))
+        folder = stack.enter_context(staging(mirror, tree))
+        return LocalDirectory(mirror, tree, folder, options.allow_rollback)
     return RemoteSource(mirror, tree, options.allow_rollback)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from ..core.config import Tree
 from ..core.errors import MirrorError, VerificationError, gravest
 from ..ports import Flaw
-from . import inventory, prune, signatures, verify_site
+from . import inventory, prune, signatures, verify_closure, verify_site
 from .context import Mirror
 from .damage import flawed as _flawed
 from .damage import hashed as _hashed
@@ -68,6 +68,7 @@ def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> in
         damaged = {sha: error for sha, error in damaged.items() if sha in needed}
     problems += damaged.values()
     problems += signatures.check(mirror, tree, snapshots, locked=mend)
+    problems += verify_closure.check(mirror, tree, snapshots)
     for channel in mirror.publisher.channels():
         problems += _published(mirror, tree, channel, mend)
     for problem in problems:
