@@ -14,10 +14,27 @@ from tests.support.client_root import TOKEN
 CALLS = "rename,unlink,mkdir,rmdir,fchmod,fchown,utimensat,fsync"
 
 
+# Commands that change a registered host, and what must hold after a kill and a second run: either
+# all of it or nothing.
+COMMANDS = {
+    "refresh": ["refresh"],
+    "releasever": ["releasever", "9.6"],
+    "revert": ["repos", "revert"],
+    "image": ["prepare-image"],
+    "unregister": ["unregister"],
+}
+
+
 def register(client_root, registration, *trace):
+    options = ["--server", registration.url, "--fips", "--license-key-file", "-"]
+    return traced(client_root, options, trace)
+
+
+def traced(client_root, arguments, trace):
+    """A real process of tuxctl under strace."""
     command = [
         *(sys.executable, "-B", "-m", "tuxctl", "--root", str(client_root.directory)),
-        *("--server", registration.url, "--fips", "--license-key-file", "-"),
+        *arguments,
     ]
     return subprocess.run(
         ["strace", "-qq", *trace, *command],
@@ -29,10 +46,15 @@ def register(client_root, registration, *trace):
 
 
 def state_changes(client_root, registration, tmp_path):
-    """Every state-changing system call of a run, as (name, how many of that name before it + 1)."""
+    """Every state-changing system call of registering."""
     trace = tmp_path / "trace"
     done = register(client_root, registration, "-o", str(trace), "-e", f"trace={CALLS}")
     assert done.returncode == 0, done.stderr
+    return calls_in(trace)
+
+
+def calls_in(trace):
+    """(name, how many of that name before it + 1) for each call."""
     seen, calls = {}, []
     for line in trace.read_text().splitlines():
         name = line.partition("(")[0]
@@ -66,3 +88,47 @@ def test_kills_all_over_a_run_leave_no_trace(client_root, registration, tuxctl, 
 @pytest.mark.full
 def test_a_kill_at_any_state_change_leaves_no_trace(client_root, registration, tuxctl, tmp_path):
     kill_at_each(1, client_root, registration, tuxctl, tmp_path)
+
+
+def kill_command_at_each(every, name, client_root, registration, tuxctl, tmp_path):
+    """Afterwards the same command goes through, and leaving the host puts every byte back."""
+    machine = client_root.read("etc/machine-id")
+    before = client_root.snapshot()
+    assert register(client_root, registration).returncode == 0
+    trace = tmp_path / "trace"
+    done = traced(client_root, COMMANDS[name], ["-o", str(trace), "-e", f"trace={CALLS}"])
+    assert done.returncode == 0, done.stderr
+    calls = calls_in(trace)
+    assert len(calls) > 10
+    tuxctl("unregister", "--local")
+    for call, number in calls[::every]:
+        client_root.write("etc/machine-id", machine)
+        assert register(client_root, registration).returncode == 0
+        inject = f"inject={call}:signal=KILL:when={number}"
+        done = traced(client_root, COMMANDS[name], ["-e", inject, "-o", os.devnull])
+        assert done.returncode != 0, (call, number)
+        if client_root.exists(TOKEN):
+            assert client_root.read(TOKEN).strip() in registration.tokens or name in (
+                "image",
+                "unregister",
+            ), (call, number)
+        again = tuxctl(*COMMANDS[name])
+        assert again.status in (0, 1), (call, number, again)
+        tuxctl("unregister", "--local")
+        client_root.write("etc/machine-id", machine)
+        os.utime(str(client_root.path("etc/machine-id")), ns=(before["etc/machine-id"][1][1],) * 2)
+        assert client_root.snapshot() == before, (call, number)
+        assert client_root.rpm_keys() == [], (call, number)
+
+
+@pytest.mark.parametrize("name", ["refresh", "image"])
+def test_kills_all_over_a_command_leave_a_way_on(client_root, registration, tuxctl, tmp_path, name):
+    kill_command_at_each(25, name, client_root, registration, tuxctl, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_kill_at_any_state_change_of_a_command_leaves_a_way_on(
+    client_root, registration, tuxctl, tmp_path, name
+):
+    kill_command_at_each(1, name, client_root, registration, tuxctl, tmp_path)

@@ -65,3 +65,14 @@ def test_edits_of_other_lines_and_ours_are_independent(seed):
     lines_of = list(enumerate(lines))
     expected = b"".join(edited(theirs, b"theirs"))
     assert take_back(original, written, current) == (expected, [])
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_added_behind_a_missing_line_ending_is_no_edit_of_ours(end):
+    original = end.join((b"[a]", b"x=1"))
+    written = end.join((b"[a]", b"x=1", b"exclude=nss"))
+    merged = take_back(original, written, written + end + b"# mine" + end)
+    assert merged.data == end.join((b"[a]", b"x=1", b"# mine", b""))
+    assert merged.kept == []
+    again = take_back(original, written, b"# first" + end + written)
+    assert again.data == b"# first" + end + original

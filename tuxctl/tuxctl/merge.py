@@ -5,6 +5,8 @@ from typing import List, NamedTuple, Tuple
 
 Hunk = Tuple[int, int, List[bytes]]
 
+_ENDS = (b"\n", b"\r")
+
 
 class Merged(NamedTuple):
     """`data`: the merged bytes. `kept`: lines of ours that someone changed since, left alone."""
@@ -51,6 +53,22 @@ def take_back(original: bytes, written: bytes, current: bytes) -> Merged:
     """
     if current == written:
         return Merged(original, [])
+    end = b"" if written.endswith(_ENDS) else b"\r\n" if b"\r\n" in written else b"\n"
+    if not end:
+        return _take_back(original, written, current)
+    # Whoever adds a line to a file without a last line ending gives its last line one: that is no
+    # edit of the line.
+    merged = _take_back(*(_ended(data, end) for data in (original, written, current)))
+    if not current.endswith(_ENDS) and merged.data.endswith(end):
+        merged = merged._replace(data=merged.data[: -len(end)])
+    return merged
+
+
+def _ended(data: bytes, end: bytes) -> bytes:
+    return data if not data or data.endswith(_ENDS) else data + end
+
+
+def _take_back(original: bytes, written: bytes, current: bytes) -> Merged:
     base = written.splitlines(True)
     undo = _hunks(base, original.splitlines(True))
     later = _split(_hunks(base, current.splitlines(True)))
