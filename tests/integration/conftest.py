@@ -56,6 +56,8 @@ def tuxctl(client_root, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(home))
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
     return Tuxctl(client_root)
 
 

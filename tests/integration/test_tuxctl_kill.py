@@ -132,3 +132,41 @@ def test_a_kill_at_any_state_change_of_a_command_leaves_a_way_on(
     client_root, registration, tuxctl, tmp_path, name
 ):
     kill_command_at_each(1, name, client_root, registration, tuxctl, tmp_path)
+
+
+# -- a disk that is full, read-only or broken ------------------------------------------------------
+
+
+def fail_at_each(every, error, client_root, registration, tuxctl, tmp_path):
+    """The kernel refuses one call: the run says so and the host is as before, or it is done."""
+    before = client_root.snapshot()
+    calls = state_changes(client_root, registration, tmp_path)
+    assert tuxctl("unregister").status == 0
+    refused = 0
+    for call, number in calls[::every]:
+        inject = f"inject={call}:error={error}:when={number}"
+        done = register(client_root, registration, "-e", inject, "-o", os.devnull)
+        assert done.returncode in (0, 6), (call, number, done)
+        if done.returncode == 0:
+            assert tuxctl("unregister").status == 0
+        else:
+            refused += 1
+            assert b"tuxctl: " in done.stderr
+            assert b"Traceback" not in done.stderr
+            tuxctl("unregister", "--local")  # what could not be put back at once
+        assert client_root.snapshot() == before, (call, number)
+        assert client_root.rpm_keys() == [], (call, number)
+        assert registration.tokens == {}, (call, number)
+    assert refused
+
+
+def test_refused_calls_all_over_a_run_leave_no_trace(client_root, registration, tuxctl, tmp_path):
+    fail_at_each(23, "ENOSPC", client_root, registration, tuxctl, tmp_path)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("error", ["ENOSPC", "EROFS", "EIO"])
+def test_a_refused_call_anywhere_leaves_no_trace(
+    client_root, registration, tuxctl, tmp_path, error
+):
+    fail_at_each(1, error, client_root, registration, tuxctl, tmp_path)

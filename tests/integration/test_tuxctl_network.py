@@ -3,6 +3,7 @@
 import contextlib
 import email.utils
 import socket
+import subprocess
 import threading
 import time
 
@@ -122,6 +123,65 @@ def test_a_proxy_that_is_not_there_is_named(tuxctl, client_root):
     assert f"the proxy 127.0.0.1:{port} (from --proxy) did not pass the request on" in done.err
     assert "Connection refused" in done.err
     assert "hidden" not in done.out + done.err
+
+
+# -- TLS -------------------------------------------------------------------------------------------
+
+
+def certificate(folder, days):
+    """A certificate for 127.0.0.1, signed by itself: (certificate, key)."""
+    paths = str(folder / "certificate.pem"), str(folder / "key.pem")
+    subprocess.check_call(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=service"),
+            *("-addext", "subjectAltName=IP:127.0.0.1", "-days", days),
+            *("-out", paths[0], "-keyout", paths[1]),
+        ],
+        stderr=subprocess.DEVNULL,
+    )
+    return paths
+
+
+@pytest.fixture
+def secure(registration, tmp_path):
+    """The registration service behind TLS; the path of its certificate."""
+    paths = certificate(tmp_path, "10")
+    with registration.tls(*paths):
+        yield paths[0]
+
+
+def test_a_certificate_that_nobody_knows_is_refused(tuxctl, secure, registration, client_root):
+    before = client_root.snapshot()
+    done = tuxctl("-l", LICENCE, "--server", registration.url)
+    assert done.status == 3
+    assert "TLS failed" in done.err
+    assert "self" in done.err  # "self-signed" or "self signed", by OpenSSL's age
+    assert "--cacert FILE names another store" in done.err
+    assert client_root.snapshot() == before
+    assert registration.calls == []
+
+
+@pytest.mark.parametrize("way", ["option", "environment", "dnf.conf"])
+def test_a_sites_own_authority_is_trusted(
+    tuxctl, secure, registration, client_root, monkeypatch, way
+):
+    arguments = ["--cacert", secure] if way == "option" else []
+    if way == "environment":
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", secure)
+    if way == "dnf.conf":
+        client_root.write(DNF_CONF, f"[main]\nsslcacert={secure}\n")
+    done = tuxctl(*arguments, "-l", LICENCE, "--server", registration.url)
+    assert (done.status, done.err) == (0, "")
+    assert tuxctl(*arguments, "status").status == 0
+
+
+def test_an_authority_file_that_is_none_is_told(tuxctl, secure, registration, tmp_path):
+    (tmp_path / "empty.pem").write_text("nothing\n")
+    done = tuxctl(
+        "--cacert", str(tmp_path / "empty.pem"), "-l", LICENCE, "--server", registration.url
+    )
+    assert done.status == 3
+    assert "TLS" in done.err or "cannot be reached" in done.err
 
 
 # -- patience --------------------------------------------------------------------------------------

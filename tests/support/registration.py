@@ -10,8 +10,10 @@ It speaks what `tuxmirror serve` speaks, and answers badly on command:
         server.repositories     # paths below which content answers 200; with a token that it knows
 """
 
+import contextlib
 import json
 import secrets
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from socketserver import ThreadingMixIn
@@ -21,6 +23,9 @@ PREFIX = "/cln/api/els/"
 
 class _Server(ThreadingMixIn, HTTPServer):
     daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Clients that turn away, from a certificate for one, are none of the test's concern."""
 
 
 class RegistrationServer:
@@ -53,6 +58,19 @@ class RegistrationServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    @contextlib.contextmanager
+    def tls(self, certificate, key):
+        """Speaks TLS while the context lasts; `url` says so."""
+        plain, url = self._server.socket, self.url
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(
+            plain, server_side=True, do_handshake_on_connect=False
+        )
+        self.url = url.replace("http:", "https:")
+        yield self
+        self.url = url
 
     def answer(self, call, status=200, body=b"", headers=None, times=None):
         """Answer one call (`token/register`) so, `times` times or for ever."""
