@@ -40,6 +40,13 @@ _EL9 = (
 )  # fmt: skip
 
 
+_CODE_NAMES = {
+    "8.10": "Cerulean Leopard",
+    "9.2": "Turquoise Kodkod",
+    "9.3": "Shamrock Pampas Cat",
+}
+
+
 def gpg_key_path(release: str) -> str:
     """Where the repository files expect the release's key."""
     major = _major(release)
@@ -60,7 +67,7 @@ def repo_files(release: str) -> dict[str, str]:
 
 def release_files(release: str) -> dict[str, str]:
     """`/etc/almalinux-release` and its like, by path."""
-    code_name = {"9.2": "Turquoise Kodkod", "9.3": "Shamrock Pampas Cat"}.get(release, "Test Cat")
+    code_name = _CODE_NAMES.get(release, "Test Cat")
     line = f"AlmaLinux release {release} ({code_name})\n"
     names = ("almalinux-release", "redhat-release", "system-release")
     return {

@@ -18,6 +18,7 @@ from tuxctl.commands import (
     bundle,
     fips,
     image,
+    migrate,
     refresh,
     register,
     releasever,
@@ -62,6 +63,7 @@ _COMMANDS = (
     refresh,
     image,
     bundle,
+    migrate,
 )
 
 

@@ -196,11 +196,16 @@ class _Running:
 
     def _default(self) -> Optional[Check]:
         """Only root may read the boot loader's files."""
-        kernel = self._loader.default_kernel() if self._system.euid() == 0 else None
-        if kernel is None:
+        if self._system.euid() != 0:
             return None
         allowed = [image_of(release) for release in self._kernels]
         wanted = allowed[-1] if allowed else "a validated kernel"
+        try:
+            kernel = self._loader.default_kernel()
+        except StorageError as error:
+            return Check("boot default", wanted, error.message, False)
+        if kernel is None:
+            return None
         return Check("boot default", wanted, kernel, kernel in allowed)
 
     def _provider(self) -> Optional[Check]:

@@ -92,17 +92,13 @@ class BootLoader:
         return [name for name in wanted if not self._system.has_program(name)]
 
     def default_kernel(self) -> Optional[str]:
-        """The path of the kernel that boots by default, None where grubby knows none."""
-        if not self._system.has_program(GRUBBY):
-            return None
-        done = self._system.run([GRUBBY, "--default-kernel"])
-        return done.stdout.strip() or None if done.status == 0 else None
+        """The path of the kernel that boots by default, None where grubby is not there, or knows
+        none. Raises StorageError where it fails."""
+        return self._ask("--default-kernel").strip() or None
 
     def entries(self) -> List[Entry]:
-        """Every boot entry; none where grubby is not there."""
-        if not self._system.has_program(GRUBBY):
-            return []
-        return parse_entries(self._system.run([GRUBBY, "--info=ALL"]).stdout)
+        """Every boot entry; none where grubby is not there. Raises StorageError where it fails."""
+        return parse_entries(self._ask("--info=ALL"))
 
     def policy(self) -> str:
         """The crypto policy in force, empty where there is none."""
@@ -240,10 +236,13 @@ class BootLoader:
         self._console.note("{} is not installed any more: {}".format(program, consequence))
         return True
 
+    def _ask(self, question: str) -> str:
+        return self._run([GRUBBY, question]) if self._system.has_program(GRUBBY) else ""
+
     def _grubby(self, *arguments: str) -> None:
         self._run([GRUBBY] + list(arguments))
 
-    def _run(self, argv: List[str]) -> None:
+    def _run(self, argv: List[str]) -> str:
         done = self._system.run(argv, timeout=_NO_LIMIT, environment=_AGREED, shielded=True)
         if done.status:
             raise StorageError(
@@ -252,6 +251,7 @@ class BootLoader:
                 ),
                 "Remove the cause, then run tuxctl again.",
             )
+        return done.stdout
 
 
 def parse_entries(text: str) -> List[Entry]:

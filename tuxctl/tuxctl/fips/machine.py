@@ -105,7 +105,7 @@ def look(context: Context, loader: BootLoader, arch: str, major: int) -> Machine
         secure_boot=_secure_boot(system),
         policy=loader.policy(),
         encrypted=tuple(_encrypted(system)),
-        ssh=_ssh(system),
+        ssh=ssh(system),
         drivers=_drivers(system),
     )
 
@@ -203,7 +203,7 @@ def parse_key_slots(dump: str) -> List[Tuple[int, str]]:
 # -- ssh -----------------------------------------------------------------------------------------
 
 
-def _ssh(system: System) -> Optional[Ssh]:
+def ssh(system: System) -> Optional[Ssh]:
     main = _text(system, "/etc/ssh/sshd_config")
     host_keys: List[PublicKey] = []
     for path in system.names(_join(system, "/etc/ssh/ssh_host_*_key.pub")):
