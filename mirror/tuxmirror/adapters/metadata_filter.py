@@ -37,12 +37,13 @@ _PER_PACKAGE = ("primary", "filelists", "other", "filelists-ext")
 # The same once more, in forms that dnf can do without; and packages' deltas, which are not kept.
 _DROPPED = re.compile(r".*_(db|zck)|prestodelta|deltainfo")
 _BLOCK = 4 << 20
-_PACKAGE = re.compile(rb"<package[ >].*?</package>\s*", re.DOTALL)
+# The root element of primary says `packages=`, none of its names begins like this.
+_START, _END = b"<package ", b"</package>"
 _COUNT = re.compile(rb'\bpackages="\d*"')
 _PKGID = re.compile(rb'pkgid="([0-9a-f]{64})"')
 _CHECKSUM = re.compile(rb'<checksum [^>]*pkgid="YES"[^>]*>([0-9a-f]{64})</checksum>')
-# Text in which tags would not be tags.
-_UNSAFE = re.compile(rb"<!--|<!\[CDATA\[")
+# A comment or CDATA: text in which tags would not be tags.
+_UNSAFE = b"<!"
 _GZIP_LEVEL = 5
 _ZSTD_LEVEL = 8
 
@@ -208,28 +209,31 @@ def _chunks(plain: Path, file: MetadataFile) -> Iterator[_Around | _Chunk]:
     with plain.open("rb") as source:
         while block := source.read(_BLOCK):
             buffer += block
-            if _UNSAFE.search(buffer):
+            if _UNSAFE in buffer:
                 raise _unsafe(file, "plain elements", "a comment or CDATA")
-            end = 0
-            for match in _PACKAGE.finditer(buffer):
+            at = 0
+            while (end := buffer.find(_END, at)) >= 0:
+                start = buffer.find(_START, at, end)
+                between = buffer[at : start if start >= 0 else end]
+                if start < 0 or (begun and between.strip()):
+                    raise _unsafe(file, "packages alone", repr(between[:80]))
                 if not begun:
-                    yield _Around(buffer[: match.start()], after=False)
+                    yield _Around(between, after=False)
                     begun = True
-                elif buffer[end : match.start()].strip():
-                    raise _unsafe(file, "packages alone", repr(buffer[end : end + 80]))
-                end = match.end()
-                found = pkgid.search(match[0])
-                if found is None:
-                    raise _unsafe(file, "the SHA-256 of each package", repr(match[0][:80]))
-                yield _Chunk(found[1].decode(), match[0])
-            buffer = buffer[end:]
+                text = buffer[start : end + len(_END)]
+                at = end + len(_END)
+                found = pkgid.search(text)
+                if found is None or text.count(_START) != 1:
+                    raise _unsafe(file, "each package by its SHA-256", repr(text[:80]))
+                yield _Chunk(found[1].decode(), text + b"\n")
+            buffer = buffer[at:]
     if not begun:
-        head, _, buffer = buffer.rpartition(b"</")
+        head, _, tail = buffer.rpartition(b"</")
         yield _Around(head, after=False)
-        buffer = b"</" + buffer
-    if b"<package" in buffer or not re.fullmatch(rb"</\w+>\s*", buffer):
+        buffer = b"</" + tail
+    if not re.fullmatch(rb"\s*</\w+>\s*", buffer):
         raise _unsafe(file, "the end of the document", repr(buffer[:80]))
-    yield _Around(buffer, after=True)
+    yield _Around(buffer.lstrip(), after=True)
 
 
 class _Made(NamedTuple):

@@ -203,7 +203,7 @@ class Judge:
         for name, verdict in found.items():
             build = self.builds[name]
             stays = build.modules & new_modules if build.modules else name in newest
-            if verdict.kind in (OLD, SHOWN) and not stays:
+            if verdict.kind in (OLD, SHOWN, FAST) and not stays:
                 found[name] = Verdict(False, NEWEST, f"not among the {self.policy.newest} newest")
         for nsvc in passing & self._members.keys():
             if not self._whole(nsvc, found):
@@ -280,9 +280,13 @@ class Judge:
         waiting: Mapping[_Key, list[_Evr]],
         arrived: Mapping[_Key, list[_Evr]],
     ) -> bool:
+        """Also where upstream went back to an older build, and that has to wait."""
         key, own = _key(item), evr_of(item.package)
-        later = any(self._compare(evr, own) > 0 for evr in waiting.get(key, ()))
-        return later and not any(self._compare(evr, own) >= 0 for evr in arrived.get(key, ()))
+        coming, there = waiting.get(key, ()), arrived.get(key, ())
+        if not there:
+            return bool(coming)
+        later = any(self._compare(evr, own) > 0 for evr in coming)
+        return later and not any(self._compare(evr, own) >= 0 for evr in there)
 
     def filtered(self, package: Package) -> str | None:
         """Why a package never passes, whatever its build does."""
