@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tuxmirror.core import config
 from tuxmirror.core.errors import ConfigError
+from tuxmirror.core.policy import rules
 
 TREE = """
 [almalinux/9.2]
@@ -238,3 +239,72 @@ def test_buckets_that_cannot_be_meant(lines, named):
 def test_prefixes_side_by_side_are_fine():
     read = parse("[main]\nstore = s3://bucket/a\npublic = s3://bucket/ab\nworkers = tcp://h:8786\n")
     assert (read.public_bucket.prefix, read.workers) == ("ab", "tcp://h:8786")
+
+
+# -- policies and channels -------------------------------------------------------------------------
+
+SIGNED = "[main]\nsigning_key = " + "AB" * 20 + "\nupstream = https://u.example/a\n"
+NINE = "[almalinux/9.2]\nrepos = BaseOS\narches = x86_64\ngpgkey = /k\n"
+
+
+def test_a_policy_and_what_it_says_by_itself():
+    text = SIGNED + NINE + "policy = default\n[policy/default]\n"
+    found = config.parse(text).policies["default"]
+    assert found == rules.Policy("default")
+    assert not (found.soak or found.debug or found.source or found.newest or found.exclude)
+
+
+def test_every_rule_of_a_policy():
+    text = SIGNED + (
+        "[policy/p]\nsoak = 7d\nfast_track = critical, cve-2023-38545\nnewest = 3\n"
+        "arches = x86_64 i686\ndebug = yes\nsource = no\nexclude = kernel-rt* source:x\n"
+    )
+    assert config.parse(text).policies["p"] == rules.Policy(
+        name="p",
+        soak=7 * 86400,
+        fast_track=("Critical", "CVE-2023-38545"),
+        newest=3,
+        arches=("x86_64", "i686"),
+        debug=True,
+        exclude=("kernel-rt*", "source:x"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "told"),
+    [
+        ("[policy/p]\nsoek = 7d", "did you mean 'soak'?"),
+        ("[policy/p]\nsoak = 7", "such as 48h"),
+        ("[policy/p]\nfast_track = Hot", "no severity"),
+        ("[policy/p]\nnewest = 0", "from 1 to 256"),
+        ("[policy/p]\narches = x86-64", "no arch"),
+        ("[policy/p]\nexclude = *", "names no packages"),
+        ("[policy/]\nsoak = 7d", "cannot be the name"),
+        ("[policy/p/q]\nsoak = 7d", "cannot be the name"),
+        ("[channel/candidate]", "what was verified last"),
+        ("[channel/vetted]\nfollows = canari\n[channel/canary]", "did you mean 'canary'?"),
+        ("[channel/a]\nfollows = b\n[channel/b]\nfollows = a", "circle"),
+        ("[channel/a]\nfollows = a", "circle"),
+        ("[channel/a]\nsoak = 3d", "package by package"),
+        ("[channel/a]\npolicy = defualt\n[policy/default]", "did you mean 'default'?"),
+        ("[channel/a]\napproval = manual", "automatic, required"),
+        (NINE + "policy = none", "there is no [policy/none]"),
+    ],
+)
+def test_a_policy_or_channel_that_cannot_be_meant(section, told):
+    with pytest.raises(ConfigError) as caught:
+        config.parse(SIGNED + section)
+    assert told in str(caught.value)
+
+
+def test_what_a_policy_makes_has_to_be_signed():
+    text = SIGNED.replace("signing_key", "; signing_key") + NINE + "policy = p\n[policy/p]\n"
+    with pytest.raises(ConfigError, match="has to be signed") as caught:
+        config.parse(text)
+    assert "signing_key" in caught.value.expected
+
+
+def test_channels_come_after_those_that_they_follow():
+    text = "[channel/vetted]\nfollows = canary\nsoak = 2d\n[channel/canary]\n[channel/edge]\n"
+    assert list(config.parse(SIGNED + text).channels) == ["canary", "edge", "vetted"]
+    assert list(config.parse(SIGNED).channels) == ["vetted"]

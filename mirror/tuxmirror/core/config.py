@@ -7,7 +7,6 @@ approvals) are never in this file, and the program never writes it.
 from __future__ import annotations
 
 import configparser
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,8 +14,9 @@ from pathlib import Path
 from typing import Callable
 from urllib.parse import urlsplit
 
-from . import location
+from . import convert
 from .addresses import LOOPBACK, Network, is_in, parse_networks
+from .convert import duration, nearest, url
 from .errors import ConfigError
 from .location import Location
 from .names import OWN, check_name
@@ -34,8 +34,6 @@ TOKEN_PLACE = "{token}"  # noqa: S105
 _RELEASE = re.compile(r"[0-9]+(\.[0-9]+)?")
 _FIXED_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LITERAL_TOKEN = re.compile(r"tux_[A-Za-z0-9_-]{28,}")
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
 @dataclass(frozen=True)
@@ -127,111 +125,6 @@ class Config:
         )
 
 
-def nearest(name: str, known: Mapping[str, object]) -> str | None:
-    """For a way out: the one of `known` that was probably meant."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else None
-
-
-def duration(text: str) -> int:
-    """`48h`, `7d`, `90m` in seconds."""
-    match = re.fullmatch(r"([0-9]{1,9})\s*([smhdw])", text.strip())
-    if not match:
-        raise ValueError("expected a number and one of s m h d w, such as 48h")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _age(text: str) -> int:
-    """A duration; 0 for `never`: there is no age that counts."""
-    return 0 if text == "never" else duration(text)
-
-
-def _words(text: str) -> tuple[str, ...]:
-    return tuple(text.replace(",", " ").split())
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 256:
-        raise ValueError("expected a number from 1 to 256")
-    return int(text)
-
-
-def _boolean(text: str) -> bool:
-    try:
-        return configparser.ConfigParser.BOOLEAN_STATES[text.lower()]
-    except KeyError:
-        raise ValueError("expected yes or no") from None
-
-
-def _path(text: str) -> Path:
-    path = Path(text)
-    if not path.is_absolute():
-        raise ValueError("expected an absolute path")
-    return path
-
-
-def _place(text: str) -> Path | Location:
-    return location.parse(text) if text.startswith(location.SCHEME) else _path(text)
-
-
-def _scheduler(text: str) -> str:
-    if not re.fullmatch(r"(tcp|tls)://[A-Za-z0-9.:\[\]-]+:\d{1,5}", text):
-        raise ValueError("expected the address of a Dask scheduler, tcp://HOST:8786")
-    return text
-
-
-def _paths(text: str) -> tuple[Path, ...]:
-    return tuple(_path(word) for word in _words(text))
-
-
-def url(text: str) -> str:
-    """A root, without a slash at the end. Raises ValueError."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected an http or https URL")
-    if parts.query or parts.fragment:
-        raise ValueError("a root has no query and no fragment")
-    return text.rstrip("/")
-
-
-def _urls(text: str) -> tuple[str, ...]:
-    return tuple(url(word) for word in _words(text))
-
-
-def _mirror_list(text: str) -> str:
-    """A URL with `{repo}` in it; a query is fine."""
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("expected an http or https URL")
-    return text
-
-
-def _fingerprint(text: str) -> str:
-    bare = text.replace(" ", "").upper()
-    if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", bare):
-        raise ValueError("expected a whole fingerprint, 40 hex digits")
-    return bare
-
-
-def _fingerprints(text: str) -> tuple[str, ...]:
-    return tuple(_fingerprint(part) for part in re.split(r"[,\n]+", text) if part.strip())
-
-
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def convert(text: str) -> str:
-        if text not in choices:
-            raise ValueError(f"expected one of: {', '.join(choices)}")
-        return text
-
-    return convert
-
-
-def _database(text: str) -> str:
-    if text != "sqlite" and not re.match(r"(sqlite|postgresql(\+\w+)?)://", text):
-        raise ValueError("expected sqlite or postgresql://...")
-    return text
-
-
 def _mass_change(text: str) -> MassChange:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%\s+and\s+(\d+)\s+packages", text)
     if not match:
@@ -239,20 +132,9 @@ def _mass_change(text: str) -> MassChange:
     return MassChange(float(match[1]), int(match[2]))
 
 
-def _names(kind: str) -> Callable[[str], tuple[str, ...]]:
-    def convert(text: str) -> tuple[str, ...]:
-        names = tuple(check_name(kind, word) for word in _words(text))
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f"'{name}' is there twice")
-        return names
-
-    return convert
-
-
 def _pinned_repomd(text: str) -> Mapping[str, str]:
     pins = {}
-    for word in _words(text):
+    for word in convert.words(text):
         repository, _, digest = word.partition(":")
         if not re.fullmatch(r"[0-9a-f]{64}", digest) or repository in pins:
             raise ValueError(f"'{word}' is not REPO/ARCH:SHA256, each repository once")
@@ -260,73 +142,69 @@ def _pinned_repomd(text: str) -> Mapping[str, str]:
     return pins
 
 
-def _text(text: str) -> str:
-    return text
-
-
 _MAIN: Mapping[str, Callable[[str], object]] = {
-    "store": _place,
-    "public": _place,
-    "local": _path,
-    "workers": _scheduler,
+    "store": convert.place,
+    "public": convert.place,
+    "local": convert.path,
+    "workers": convert.scheduler,
     "upstream": url,
-    "parallel": _positive,
+    "parallel": convert.positive,
     "grace": duration,
-    "signing_key": _fingerprint,
-    "gnupghome": _path,
-    "passphrase_file": _path,
-    "database": _database,
-    "max_age": _age,
+    "signing_key": convert.fingerprint,
+    "gnupghome": convert.path,
+    "passphrase_file": convert.path,
+    "database": convert.database,
+    "max_age": convert.age,
     "mass_change": _mass_change,
     "trusted_proxies": parse_networks,
     "metrics_allow": parse_networks,
-    "leases": _path,
-    "cve_data": _path,
-    "cve_severity": _one_of("higher", "nvd"),
-    "oval_proof": _one_of("required", "when-possible"),
+    "leases": convert.path,
+    "cve_data": convert.path,
+    "cve_severity": convert.one_of("higher", "nvd"),
+    "oval_proof": convert.one_of("required", "when-possible"),
     "site_url": url,
-    "publisher": _text,
-    "contact": _text,
+    "publisher": convert.text,
+    "contact": convert.text,
     "vault": url,
-    "bundle_keys": _paths,
-    "status_page": _path,
-    "metrics_file": _path,
+    "bundle_keys": convert.paths,
+    "status_page": convert.path,
+    "metrics_file": convert.path,
 }
 _TREE: Mapping[str, Callable[[str], object]] = {
-    "type": _one_of("rpm-md", "local"),
-    "upstream": _urls,
-    "mirrorlist": _mirror_list,
-    "source": _path,
-    "repos": _names("a repository"),
-    "arches": _names("an arch"),
-    "gpgkey": _paths,
-    "fingerprints": _fingerprints,
-    "metadata_signature": _one_of("required", "pinned"),
+    "type": convert.one_of("rpm-md", "local"),
+    "upstream": convert.urls,
+    "mirrorlist": convert.mirror_list,
+    "source": convert.path,
+    "repos": convert.names("a repository"),
+    "arches": convert.names("an arch"),
+    "gpgkey": convert.paths,
+    "fingerprints": convert.fingerprints,
+    "metadata_signature": convert.one_of("required", "pinned"),
     "repomd_sha256": _pinned_repomd,
-    "policy": _text,
-    "open": _boolean,
-    "latest": _text,
-    "max_age": _age,
-    "token_file": _path,
-    "advisories": _path,
-    "feeds": _boolean,
+    "policy": convert.text,
+    "open": convert.boolean,
+    "latest": convert.text,
+    "max_age": convert.age,
+    "token_file": convert.path,
+    "advisories": convert.path,
+    "feeds": convert.boolean,
 }
 
 
 _POLICY: Mapping[str, Callable[[str], object]] = {
     "soak": duration,
     "fast_track": rules.fast_track,
-    "newest": _positive,
+    "newest": convert.positive,
     "arches": rules.package_arches,
-    "debug": _boolean,
-    "source": _boolean,
-    "exclude": lambda text: tuple(patterns.check(word) for word in _words(text)),
+    "debug": convert.boolean,
+    "source": convert.boolean,
+    "exclude": lambda text: tuple(patterns.check(word) for word in convert.words(text)),
 }
 _CHANNEL: Mapping[str, Callable[[str], object]] = {
-    "follows": _text,
-    "policy": _text,
+    "follows": convert.text,
+    "policy": convert.text,
     "soak": duration,
-    "approval": _one_of(rules.AUTOMATIC, rules.REQUIRED),
+    "approval": convert.one_of(rules.AUTOMATIC, rules.REQUIRED),
 }
 
 
