@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support.mirror import OS_DIR, TREE, difference, run, sha256
+from tests.support.mirror import OS_DIR, TREE, age_generations, difference, run, sha256
 from tests.support.rpms import RpmSpec
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
@@ -183,6 +183,7 @@ def test_of_one_channel_only_what_it_showed_goes(aged, tiny_upstream):
         tiny_upstream.add("BaseOS", "x86_64", [RpmSpec(f"more{number}")])
         tiny_upstream.publish()
         assert aged.sync().status == 0
+        age_generations(aged.public)
         done = run(aged.command("publish", TREE, "--channel", "canary"), aged.environment)
         assert done.status == 0, done
     event = pruned(aged, "--channel", "canary", "--keep", "1", "--dry-run")

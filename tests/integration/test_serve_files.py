@@ -185,7 +185,7 @@ def test_the_licence_chooses_the_channel(service, tokens):
     assert service.get(with_token(path, tokens["canary"])).content == b"<canary/>"
     assert service.get(with_token(path, tokens["esu"])).content == b"<repomd/>"
     assert service.get(with_token(path, tokens["nowhere"])).status_code == 404
-    for channel in ("vetted", "canary", ".generations/1"):
+    for channel in ("vetted", "canary", ".generations/vetted/1"):
         assert service.get(
             with_token(f"{channel}/almalinux/{path}", tokens["esu"])
         ).status_code in (
@@ -595,3 +595,56 @@ def test_serve_tells_in_json_too(tmp_path):
     operator = Operator(tmp_path / "operator")
     with pytest.raises(AssertionError, match=r'"event": "listening", "url": "http://127\.0\.0\.1:'):
         operator.serve("--json").__enter__()
+
+
+def test_a_mirror_list_leads_to_what_never_changes(tmp_path):
+    """repomd.xml and its signature are two requests; a publish comes between."""
+    operator = Operator(tmp_path / "operator")
+    operator.publish(CONTENT)
+    with operator.serve() as service:
+        key = operator.create_licence("--product", "esu")
+        token = service.register(key).json()["token"]
+        answer = service.get(f"/almalinux/9.2/{token}/BaseOS/x86_64/mirrorlist")
+        assert answer.headers["Content-Type"].startswith("text/plain")
+        assert answer.headers["Cache-Control"] == "no-store"
+        root = f"{service.url}/almalinux/9.2/{token}"
+        now, always = answer.text.split()
+        assert now == f"{root}/.generation-1/{OS}/"
+        assert always == f"{root}/{OS}/"
+        later = {**CONTENT, f"almalinux/9.2/{REPOMD}": b"new", f"almalinux/9.2/{REPOMD}.asc": b"N"}
+        operator.publish(later)
+        for name, old in (("repomd.xml", b"<repomd/>"), ("repomd.xml.asc", b"signature")):
+            assert requests.get(f"{now}repodata/{name}").content == old
+        assert requests.get(f"{always}repodata/repomd.xml").content == b"new"
+        answer = service.get(f"/almalinux/9.2/{token}/BaseOS/x86_64/mirrorlist")
+        assert answer.text.split()[0] == f"{root}/.generation-2/{OS}/"
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("almalinux/9.2/BaseOS/x86_64/mirrorlist", 200),
+        ("almalinux/9.2/BaseOS/aarch64/mirrorlist", 404),
+        ("almalinux/9.2/mirrorlist", 404),
+        ("almalinux/9.2/BaseOS/x86_64/os/mirrorlist", 200),
+        ("almalinux/7.7/BaseOS/x86_64/mirrorlist", 404),
+        ("tuxcare/9.2/esu/x86_64/mirrorlist", 200),
+        ("tuxcare/9.2/fips/x86_64/mirrorlist", 403),
+        ("tuxcare/9.2/base/x86_64/mirrorlist", 200),
+        (f"almalinux/9.2/.generation-1/{REPOMD}", 200),
+        (f"almalinux/9.2/.generation-2/{REPOMD}", 404),  # another channel's
+        (f"almalinux/9.2/.generation-3/{REPOMD}", 404),
+        ("tuxcare/9.2/.generation-1/fips/x86_64/repodata/repomd.xml", 403),
+    ],
+)
+def test_mirror_lists_and_generations_are_gated_like_what_they_name(service, tokens, path, status):
+    assert service.get(with_token(path, tokens["esu"])).status_code == status
+    if "/base/" not in path:
+        assert service.get("/" + path).status_code == 403
+
+
+def test_a_mirror_list_names_no_host_that_is_none(service):
+    path = b"GET /tuxcare/9.2/base/x86_64/mirrorlist HTTP/1.1\r\nConnection: close\r\nHost: "
+    for host in (b"a/b", b"a b", b"a@b", b"evil\texample", b""):
+        status, answer = service.raw(path + host + b"\r\n\r\n")
+        assert status == 400, answer

@@ -71,6 +71,9 @@ PATHS = [
     *("/almalinux/9.2/", "/almalinux/9.2/BaseOS", f"/almalinux/9.2/{OS}/repodata/"),
     *(f"/almalinux/9.2/{OS}/nothing", "/rss_feed", "/rss_feed/", "/cve/", "/cve/none"),
     *("/tuxcare/9.2/base", "/tuxcare/9.2/base/", "/tuxcare/9.2/base/none", "/.generations"),
+    *(f"/almalinux/9.2/.generation-1/{REPOMD}", f"/almalinux/8.8/.generation-1/{REPOMD}"),
+    "/tuxcare/9.2/.generation-1/base/x86_64/repodata/repomd.xml",
+    "/tuxcare/8.8/.generation-1/extra/x86_64/repodata/repomd.xml",
     *("/healthz/x", "/openapi.json/", "/vetted/" + GATED, "/canary/" + GATED, "/favicon.ico"),
     f"/almalinux/9.2/{OS}/Packages/libstdc%2B%2B-1.0-1.el9.x86_64.rpm",
     f"/almalinux/9.2/{OS}/Packages/libstdc++-1.0-1.el9.x86_64.rpm?x=y",
@@ -123,6 +126,54 @@ def test_the_licence_chooses_the_channel_also_of_open_files(site):
     for path in (GATED, "almalinux/9.2/RPM-GPG-KEY-AlmaLinux-9", EXTRA):
         for token, content in ((site.tokens["canary"], b"canary " + FILES[path]),):
             assert site.front.get(with_token(path, token)).content == content
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/almalinux/9.2/{}/BaseOS/x86_64/mirrorlist",
+        "/almalinux/9.2/BaseOS/x86_64/mirrorlist",
+        "/almalinux/8.8/BaseOS/x86_64/mirrorlist",
+        "/tuxcare/9.2/{}/fips/x86_64/mirrorlist",
+        "/tuxcare/9.2/base/x86_64/mirrorlist",
+    ],
+)
+@pytest.mark.parametrize("kind", ["esu", "fips", "canary", "nowhere", None])
+def test_mirror_lists_are_those_of_the_embedded_server(site, path, kind):
+    token = site.tokens.get(kind, "x" * 43)
+    headers = {"Authorization": f"Bearer {token}"} if kind and "{}" not in path else {}
+    path = path.format(token if kind else "")
+    ours, theirs = (server.get(path, headers=headers) for server in (site.service, site.front))
+    assert theirs.status_code == ours.status_code
+    assert theirs.headers["Cache-Control"] == ours.headers["Cache-Control"] == "no-store"
+    assert theirs.text == ours.text.replace(site.service.url, site.front.url)
+    for url in theirs.text.split() if theirs.status_code == 200 else ():
+        assert url.startswith(f"{site.front.url}/")
+        assert requests.get(f"{url}repodata/repomd.xml", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        (f"/almalinux/9.2/.generation-1/{REPOMD}", 200),
+        (f"/almalinux/9.2/.generation-2/{REPOMD}", 404),  # another channel's
+        (f"/almalinux/9.2/.generation-01/{REPOMD}", 404),
+        ("/almalinux/9.2/.generation-1", 403),
+        ("/tuxcare/9.2/.generation-1/fips/x86_64/repodata/repomd.xml", 403),
+    ],
+)
+def test_a_generation_is_that_of_the_licences_channel(site, path, status):
+    assert same(site, with_token(path[1:], site.tokens["esu"])) == status
+    assert same(site, path, Authorization=f"Bearer {site.tokens['esu']}") == status
+
+
+def test_a_mirror_list_behind_a_balancer_names_what_the_client_spoke(site):
+    path = "/tuxcare/9.2/base/x86_64/mirrorlist"
+    answer = site.front.get(path, headers={"X-Forwarded-Proto": "https", "Host": "repo.example"})
+    assert answer.text.split() == [
+        "https://repo.example/tuxcare/9.2/.generation-1/base/x86_64/",
+        "https://repo.example/tuxcare/9.2/base/x86_64/",
+    ]
 
 
 def test_a_lease_ends_with_its_time_and_belongs_to_one_token(site, memory):

@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.mirror import OS_DIR, TREE, MirrorSite, difference, fingerprint, sha256
+from tests.support.mirror import (
+    OS_DIR,
+    TREE,
+    MirrorSite,
+    age_generations,
+    difference,
+    fingerprint,
+    sha256,
+)
 from tests.support.rpms import RpmSpec
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
@@ -382,6 +390,7 @@ def test_many_publishes_leave_few_generations(site, tiny_upstream):
         tiny_upstream.add("BaseOS", "x86_64", [RpmSpec(f"extra{number}")])
         tiny_upstream.publish()
         good(site.sync())
+        age_generations(site.public)
     assert len(list((site.public / ".generations/vetted").iterdir())) == 3
     assert len(list((site.public / ".publications" / TREE).iterdir())) == 3
     assert len(list((site.store / "publications" / TREE).iterdir())) == 3

@@ -92,7 +92,7 @@ class Operator:
     def publish(self, files, channel="vetted"):
         """Makes a generation of `files` (path: bytes) and points the channel at it."""
         self._generation += 1
-        generation = self.public / ".generations" / str(self._generation)
+        generation = self.public / ".generations" / channel / str(self._generation)
         for path, content in files.items():
             target = generation / path
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tuxmirror.core.credentials import make_token
-from tuxmirror.core.entitlement import allows, is_open, parse
+from tuxmirror.core.entitlement import ContentPath, allows, is_open, parse
 from tuxmirror.core.licence import PRODUCTS
 
 TOKEN = make_token()
@@ -25,6 +25,19 @@ def test_a_path_without_a_token_keeps_all_segments():
     request = parse("tuxcare/9.2/esu/x86_64/a.rpm")
     assert request.token is None
     assert request.segments == segments("tuxcare/9.2/esu/x86_64/a.rpm")
+
+
+@pytest.mark.parametrize("token", [TOKEN, None], ids=["token", "none"])
+@pytest.mark.parametrize("generation", ["7", None])
+def test_a_generation_stands_after_the_token_or_in_its_place(token, generation):
+    request = ContentPath(("almalinux", "9.2", "BaseOS", "a.rpm"), token, generation)
+    assert parse(request.within(generation)) == request
+
+
+@pytest.mark.parametrize("name", ["7", ".generation-", ".generation-0", ".generation-1x", "x" * 9])
+def test_what_is_no_generation_is_an_ordinary_name(name):
+    path = f"almalinux/9.2/{name}/a.rpm"
+    assert parse(path) == ContentPath(segments(path), None)
 
 
 @pytest.mark.parametrize("place", [0, 1, 3, 4])

@@ -7,6 +7,7 @@ content closed one 403. How errors are told is in `http_errors`.
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ from .leases import Leases
 from .openapi import document
 
 _API = "/cln/api/els/"
+_HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 AUTHORIZE = "/internal/authorize"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
@@ -183,7 +185,19 @@ class Views:
     def content(self, path: str = "") -> BaseResponse:
         if request.method not in ("GET", "HEAD"):
             raise MethodNotAllowed(valid_methods=["GET", "HEAD"])
-        return self._files.respond(path, request.environ, _bearer(), g.remote)
+        return self._files.respond(path, request.environ, _bearer(), g.remote, self._origin)
+
+    def _origin(self) -> str:
+        """Scheme and host as the client named them. Only its own answer depends on it.
+
+        Raises BadRequest where there is no plain host.
+        """
+        scheme, host = request.scheme, request.headers.get("Host", "")
+        if is_in(request.remote_addr or "", self._around.trusted_proxies):
+            scheme = request.headers.get("X-Forwarded-Proto", scheme)
+        if scheme not in ("http", "https") or not _HOST.fullmatch(host):
+            raise BadRequest("no usable Host header")
+        return f"{scheme}://{host}"
 
 
 def _json_body() -> dict[str, Any]:

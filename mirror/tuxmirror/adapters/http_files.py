@@ -2,6 +2,7 @@
 
     <public>/<channel> -> a generation      one relative symlink, read once per request, so no
     <public>/<channel>/almalinux/9.2/…      request sees half of a publish
+    <public>/.generations/<channel>/7/…     what mirror lists lead to: several requests, one state
 
 What a request may name is decided by `core.entitlement`; what it reaches on disk is resolved
 through all symlinks and must lie inside <public>.
@@ -76,9 +77,17 @@ class PublishedFiles:
         self._grant = grant
 
     def respond(
-        self, path: str, environ: dict[str, Any], bearer: str | None, remote: str
+        self,
+        path: str,
+        environ: dict[str, Any],
+        bearer: str | None,
+        remote: str,
+        origin: Callable[[], str],
     ) -> Response:
         """The answer for a decoded path without its leading slash.
+
+        Args:
+            origin: scheme and host that the client used, for URLs in mirror lists.
 
         Raises:
             NotFound, Forbidden (one for every reason), RequestedRangeNotSatisfiable.
@@ -94,7 +103,9 @@ class PublishedFiles:
             raise NotFound
         is_open = entitlement.is_open(request.segments, self._open_trees)
         shown = self._channel_shown(request.segments, request.token or bearer, remote, is_open)
-        channel = self._channel(shown)
+        if request.segments[-1] == entitlement.MIRRORLIST:
+            return self._mirrorlist(request, shown, origin())
+        channel = self._generation(shown, request.generation)
         file, status = _open(self._inside(channel.joinpath(*request.segments)))
         headers = {
             "Content-Type": content_type(request.segments),
@@ -140,6 +151,28 @@ class PublishedFiles:
 
     def _channel(self, name: str) -> Path:
         return self._inside(self._public / name)
+
+    def _generation(self, channel: str, number: str | None) -> Path:
+        """What the channel shows now, or in a generation that a mirror list named."""
+        if number is None:
+            return self._channel(channel)
+        return self._inside(self._public / ".generations" / channel / number)
+
+    def _mirrorlist(self, request: entitlement.ContentPath, channel: str, origin: str) -> Response:
+        """The repository in the generation of this moment; and where it always is, for those who
+        come back with the list when that generation is long gone."""
+        generation = self._channel(channel)
+        place = request.segments[:-1]
+        for below in (("os",), ()):
+            repository = request._replace(segments=(*place, *below))
+            index = generation.joinpath(*repository.segments, "repodata/repomd.xml")
+            if self._inside(index).is_file():
+                break
+        else:
+            raise NotFound
+        urls = [f"{origin}/{repository.within(at)}/\n" for at in (generation.name, None)]
+        # It names a token.
+        return Response("".join(urls), mimetype="text/plain", headers={"Cache-Control": "no-store"})
 
     def _inside(self, path: Path) -> Path:
         """Without symlinks; raises NotFound where it leaves <public>. It may be missing."""

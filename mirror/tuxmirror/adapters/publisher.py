@@ -22,6 +22,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import time
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -41,8 +42,10 @@ from .files import (
 from .publisher_files import entries, flaws, link_files, mend, new_directory
 from .publisher_site import SiteParts
 
-# Those who resolved a symlink just before a switch are still reading.
+# Those who resolved a symlink, or fetched a mirror list, just before a switch are still reading.
 KEEP_GENERATIONS = 3
+# A sync of many trees makes many generations; a client reads metadata for minutes at most.
+KEEP_SECONDS = 600.0
 # Syncs of other trees hold the lock for a switch, which is short.
 _PATIENCE = 60.0
 
@@ -203,10 +206,17 @@ class FilePublisher:
         self._parts.mend(self._public / channel, flaw)
 
     def _tidy_generations(self, channel: Path) -> None:
-        """What a killed run left, and what is older than the newest few."""
+        """What a killed run left, and what is neither of the newest few nor was shown lately."""
         numbers = sorted(int(e.name) for e in entries(channel) if e.name.isdecimal())
+        lately = time.time() - KEEP_SECONDS
+        # One was shown until its successor was made.
+        shown = [
+            number
+            for number, successor in zip(numbers, numbers[1:])
+            if (channel / str(successor)).stat().st_mtime > lately
+        ]
         current = self._current(channel.name)
-        keep = {str(number) for number in (*numbers[-KEEP_GENERATIONS:], current)}
+        keep = {str(number) for number in (*numbers[-KEEP_GENERATIONS:], *shown, current)}
         for entry in entries(channel):
             if entry.name not in keep:
                 shutil.rmtree(entry)

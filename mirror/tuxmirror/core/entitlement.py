@@ -4,6 +4,14 @@
     /tuxcare/9.2/<token>/esu/x86_64/…           esu or fips
     /tuxcare/9.2/<token>/fips/x86_64/…          fips
 
+Two more forms name the same content:
+
+    /almalinux/9.2/<token>/BaseOS/x86_64/mirrorlist         where it is to be had, see below
+    /almalinux/9.2/<token>/.generation-7/BaseOS/x86_64/os/… as the channel showed it then
+
+A client asks for repomd.xml and for its signature one after the other, and a publish may come
+between. The mirror list names one generation, in which both are of a kind for ever.
+
 FIPS customers follow security patches of their modules through the ESU repository (and the newer
 layout has the modules there too), so `fips` opens `esu/`; `esu` alone does not open `fips/`. An
 Extended Security Updates subscription as the public guide describes it is both products.
@@ -23,7 +31,9 @@ from .licence import PRODUCTS, covers
 from .names import OWN as OWN
 from .names import check_location
 
+MIRRORLIST = "mirrorlist"
 _TOKEN_PLACE = 2
+_GENERATION = re.compile(r"\.generation-([1-9][0-9]{0,8})")
 _OPENS = {"esu": frozenset(("esu", "fips")), "fips": frozenset(("fips",))}
 # Files that belong to no tree: what is published of advisories, and the tracker's pages.
 OPEN_ROOTS = ("advisories", "csaf", "cve", "osv", "rss_feed")
@@ -33,10 +43,17 @@ _OVAL = re.compile(r"[A-Za-z0-9._-]+-oval\.xml(\.(gz|bz2|xz))?(\.asc)?")
 
 
 class ContentPath(NamedTuple):
-    """A URL path taken apart: its segments without the token."""
+    """A URL path taken apart: its segments without the token and without the generation."""
 
     segments: tuple[str, ...]
     token: str | None
+    generation: str | None = None
+
+    def within(self, generation: str | None) -> str:
+        """The URL path again, token and all, through that generation."""
+        extra = [self.token] if self.token else []
+        extra += [f".generation-{generation}"] if generation else []
+        return "/".join([*self.segments[:_TOKEN_PLACE], *extra, *self.segments[_TOKEN_PLACE:]])
 
 
 def parse(path: str) -> ContentPath | None:
@@ -49,10 +66,14 @@ def parse(path: str) -> ContentPath | None:
         segments = tuple(check_location(path).split("/"))
     except MetadataError:
         return None
-    if len(segments) > _TOKEN_PLACE and is_token(segments[_TOKEN_PLACE]):
-        token = segments[_TOKEN_PLACE]
-        return ContentPath(segments[:_TOKEN_PLACE] + segments[_TOKEN_PLACE + 1 :], token)
-    return ContentPath(segments, None)
+    root, below = segments[:_TOKEN_PLACE], segments[_TOKEN_PLACE:]
+    token = generation = None
+    if below and is_token(below[0]):
+        token, below = below[0], below[1:]
+    match = _GENERATION.fullmatch(below[0]) if below else None
+    if match:
+        generation, below = match[1], below[1:]
+    return ContentPath(root + below, token, generation)
 
 
 def is_open(segments: tuple[str, ...], open_trees: Collection[str] = ()) -> bool:

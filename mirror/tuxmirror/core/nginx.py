@@ -72,6 +72,7 @@ def render(settings: Settings) -> str:
         "refuse_plain": _REFUSE_PLAIN if tls else "",
         "open_trees": _open_trees(_OPEN_TREE, settings.open_trees),
         "open_trees_token": _open_trees(_OPEN_TREE_CHOSEN, settings.open_trees),
+        "open_trees_generation": _open_trees(_OPEN_TREE_GENERATION, settings.open_trees),
         "proxy": _PROXY,
         "authorize": _AUTHORIZE,
         "ask_open": _ASK_OPEN,
@@ -158,6 +159,7 @@ _PATTERNS = {
     "tree": f"(?<tux_tree>{_SEGMENT}/{_SEGMENT})",
     "rest": f"(?<tux_rest>{_SEGMENT}(?:/{_SEGMENT})*+)",
     "open_own": "(?<tux_rest>base/@path@|@oval@)",
+    "generation": r"\.generation-(?<tux_generation>[1-9][0-9]{0,8})",
     "latest": r"[a-z0-9-]+-latest-[0-9]+(?:\.[0-9]+)?\.[a-z0-9_]+\.rpm",
     "oval": r"[A-Za-z0-9._-]+-oval\.xml(?:\.(?:gz|bz2|xz))?(?:\.asc)?",
 }
@@ -197,6 +199,16 @@ _OPEN_TREE_CHOSEN = """
         auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
         alias @public@/$tux_channel/$tux_tree/$tux_rest;
+        @open@
+    }
+"""
+
+_OPEN_TREE_GENERATION = """
+    # @name@ has `open = yes`.
+    location ~ "^/(?<tux_tree>@family@/@release@)/(?:@token@/)?@generation@/@below_rest@$" {
+        auth_request /=authorize-open;
+        auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
+        alias @public@/.generations/$tux_channel/$tux_generation/$tux_tree/$tux_rest;
         @open@
     }
 """
@@ -246,6 +258,11 @@ map $http_authorization $tux_bearer {
 map $tux_rest $tux_first {
     default "";
     "~^(?<tux_begin>[^/]+)" $tux_begin;
+}
+# Without TLS of our own it is a balancer that knows what the client spoke; mirror lists name it.
+map $http_x_forwarded_proto $tux_scheme {
+    default $scheme;
+    "~^https?$" $http_x_forwarded_proto;
 }
 map $tux_token $tux_credential {
     default $tux_token;
@@ -347,6 +364,35 @@ server {
     }
     location = /openapi.json {
         @proxy@
+    }
+
+    # -- mirror lists and what they lead to -----------------------------------------------------
+    # Before all else: their paths look like those of files.
+
+    location ~ "/mirrorlist$" {
+        proxy_pass http://tuxmirror;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        # With the port: the answer names it.
+        proxy_set_header Host $http_host;
+        proxy_set_header X-Forwarded-Proto $tux_scheme;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_connect_timeout 5s;
+        proxy_read_timeout 30s;
+    }
+    location ~ "^/(?<tux_tree>tuxcare/@segment@)/(?:@token@/)?@generation@/@open_own@$" {
+        auth_request /=authorize-open;
+        auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
+        alias @public@/.generations/$tux_channel/$tux_generation/$tux_tree/$tux_rest;
+        @open@
+    }
+@open_trees_generation@
+    location ~ "^/@tree@/(?:@token@/)?@generation@/@rest@$" {
+        auth_request /=authorize;
+        auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
+        root @public@/.generations/$tux_channel/$tux_generation;
+        try_files /$tux_tree/$tux_rest =404;
+        @gated@
     }
 
     # -- with a token in the path ---------------------------------------------------------------
