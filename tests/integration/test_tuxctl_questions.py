@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from tests.integration.conftest import LICENCE
-from tests.support.client_root import BASEOS, OWN, RELEASEVER, TOKEN
+from tests.support.client_root import BASEOS, FIPS_CONF, OWN, RELEASEVER, TOKEN
 from tuxctl.system import System
 
 # -- questions -------------------------------------------------------------------------------------
@@ -191,6 +191,26 @@ def test_fips_holds_the_release(register, tuxctl):
     done = tuxctl("releasever", "9.4")
     assert done.status == 5
     assert "tuxctl fips disable" in done.err
+
+
+def test_fips_mode_moves_along(register, tuxctl, client_root):
+    before = client_root.snapshot()
+    register("--fips")
+    done = tuxctl("releasever", "9.6")
+    assert done.status == 0
+    assert "The pins are those of AlmaLinux 9.6 from now on" in done.err
+    assert "release = 9.6\n" in client_root.read(FIPS_CONF)
+    assert tuxctl("unregister").status == 0
+    assert client_root.snapshot() == before
+
+
+def test_strict_mode_waits_for_the_certificates(register, tuxctl, client_root):
+    register("--fips", "--strict")
+    before = client_root.snapshot()
+    done = tuxctl("releasever", "9.6")
+    assert done.status == 5
+    assert "under review" in done.err
+    assert client_root.snapshot() == before
 
 
 def test_moving_needs_a_registration(tuxctl):

@@ -230,6 +230,21 @@ def test_the_validated_builds_pass(database, verified):
     assert "4823" in rows["certificates"]["detail"]
 
 
+def test_a_release_that_was_edited_by_hand_leaves_the_pins_behind(database, verified, client_root):
+    database()
+    client_root.write("etc/dnf/vars/tuxcare_releasever", "9.4\n")
+    rows, failed = verified()
+    assert failed == ALWAYS | {"pins-release"}
+    assert rows["pins-release"]["detail"] == "9.2, not 9.4"
+
+
+def test_a_module_that_is_not_installed_fails(database, verified):
+    database(libgcrypt="")
+    rows, failed = verified()
+    assert failed == ALWAYS | {"pinned-builds"}
+    assert rows["pinned-builds"]["detail"] == "libgcrypt is not installed"
+
+
 def test_what_the_stigs_grep_misses_is_found(database, verified):
     community = "openssl-3.0.7-24.el9"
     database(openssl_libs=line(of(community, "openssl-libs"), community, epoch=1))

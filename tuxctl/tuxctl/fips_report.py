@@ -7,6 +7,8 @@ from tuxcare.host import FipsChoice
 from tuxctl.context import Context
 from tuxctl.fips import attest, state
 
+_TO_DO = "FIPS mode is chosen, not reached: {} things are to do; 'tuxctl fips enable' does them"
+
 
 class FipsReport(NamedTuple):
     """The document's `fips`, and what belongs to its `drift` and `warnings`."""
@@ -39,6 +41,8 @@ def describe(context: Context, choice: FipsChoice) -> FipsReport:
     differences = ["FIPS mode: {}".format(text) for text in attestation["drift"]]
     if attestation["reboot_pending"]:
         return FipsReport(document, [], ["FIPS mode takes effect with the next boot"])
+    if not differences:
+        return FipsReport(document, [], [])
     if enabled is None:
-        return FipsReport(document, [], differences)
+        return FipsReport(document, [], [_TO_DO.format(len(differences))])
     return FipsReport(document, differences, [])

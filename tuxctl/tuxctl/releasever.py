@@ -1,6 +1,6 @@
 """`tuxctl releasever [NEW]`: which minor release the repositories follow."""
 
-from typing import Any, Mapping
+from typing import Any, Mapping, Optional
 
 from tuxcare import manifest as manifests
 from tuxcare.errors import NetworkError, NotRegistered, RefusedError, UsageError
@@ -17,6 +17,7 @@ from tuxcare.host import (
 from tuxcare.repofile import RepoFile
 from tuxctl import licence, repos
 from tuxctl.context import Context
+from tuxctl.fips import choice
 from tuxctl.lifecycle import has_esu, is_supported, sort_key, supported_text
 from tuxctl.records import EDITED
 
@@ -35,6 +36,7 @@ def move(context: Context, release: str, leave_esu: bool = False, dry_run: bool 
     """
     _check_name(release)
     if dry_run:
+        context.require_root()
         _check(context, release, leave_esu)
         context.console.say(
             "{}: {} -> {}".format(
@@ -48,6 +50,14 @@ def move(context: Context, release: str, leave_esu: bool = False, dry_run: bool 
         _check(context, release, leave_esu)
         with context.journal.run("releasever") as run:
             run.put(context.paths.releasever_var, (release + "\n").encode(), EDITED)
+            moved = _moved_fips(context, release)
+            if moved:
+                choice.write_choice(context, run, moved)
+    if moved:
+        context.console.note(
+            "The pins are those of AlmaLinux {} from now on; after 'dnf upgrade' run 'tuxctl fips "
+            "enable' and reboot.".format(release)
+        )
     context.console.say("Following AlmaLinux {}; 'dnf upgrade' moves the host.".format(release))
 
 
@@ -86,15 +96,25 @@ def _check_move(context: Context, release: str) -> None:
                 release
             ),
         )
-    choice = read_fips(context.paths)
+    fips = read_fips(context.paths)
     path = manifests.manifest_path(context.paths, release)
-    if choice.is_on and choice.release != release and context.system.read(path) is None:
+    if fips.is_on and fips.release != release and context.system.read(path) is None:
         raise RefusedError(
             "FIPS mode is {} for AlmaLinux {} and there are no validated builds for {}".format(
-                choice.mode, choice.release, release
+                fips.mode, fips.release, release
             ),
             "Leave FIPS mode first with 'tuxctl fips disable'.",
         )
+    _moved_fips(context, release)
+
+
+def _moved_fips(context: Context, release: str) -> Optional[choice.Fips]:
+    """FIPS mode for the new release, None where nothing of it changes: pins of one release would
+    hold the packages of another back. Raises RefusedError where the mode cannot be had there."""
+    fips = read_fips(context.paths)
+    if not fips.is_on or fips.release == release:
+        return None
+    return choice.prepare(context, fips.mode, release, context.system.machine())
 
 
 def _check_esu(context: Context, release: str, leave_esu: bool) -> None:

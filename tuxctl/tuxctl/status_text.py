@@ -71,12 +71,16 @@ def _fips(fips: Dict[str, Any], colours: Colours) -> List[str]:
     found = ["FIPS mode: {}".format(fips["mode"])]
     paint = {"validated": colours.good, "patched": colours.good}
     for module in fips["modules"]:
+        state = module["state"]
+        instead = ""
+        if state != "validated":
+            instead = "; validated: {}".format(" or ".join(module["validated"]))
         found.append(
-            "  {}: {}, {}; validated {}; {}".format(
+            "  {}: {}, {}{}; {}".format(
                 module["source"],
+                paint.get(state, colours.error)(state),
                 ", ".join(module["installed"]) or "not installed",
-                paint.get(module["state"], colours.error)(module["state"]),
-                " or ".join(module["validated"]),
+                instead,
                 certificate(module),
             )
         )

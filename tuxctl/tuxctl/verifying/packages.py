@@ -2,12 +2,12 @@
 their files are those of the packages."""
 
 import re
-from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Container, Dict, Iterator, List, NamedTuple, Optional, Sequence, Set
 
 from tuxcare import manifest as manifests
 from tuxcare.errors import StorageError
-from tuxcare.host import FipsChoice, TuxcareConf
-from tuxcare.manifest import Manifest, Pin
+from tuxcare.host import FipsChoice, TuxcareConf, followed_release
+from tuxcare.manifest import Pin
 from tuxcare.pgpkey import key_ids
 from tuxcare.pins import TUXCARE_RELEASE, Package, Pins
 from tuxctl.context import Context
@@ -44,10 +44,12 @@ def rows(context: Context, conf: TuxcareConf, choice: FipsChoice) -> Iterator[Ro
     rules = builds.pins_of(manifest, choice.mode, arch)
     installed = _installed(context)
     pinned = [item for item in installed if rules.pin_of(item.package)]
-    yield _builds(rules, pinned)
+    modules = {name for pin in manifest.pins if arch in pin.arches for name in pin.modules}
+    yield _release(context, choice)
+    yield _builds(rules, modules, pinned)
     yield _tuxcare_builds(rules, pinned)
     yield _signatures(context, conf, rules, pinned)
-    yield _files(context, manifest, arch, pinned)
+    yield _files(context, modules, pinned)
     names = {item.package.name for item in installed}
     yield _pin_package(choice, names)
     yield _protected(context, choice)
@@ -70,9 +72,22 @@ def _installed(context: Context) -> List[_Installed]:
     return found
 
 
-def _builds(rules: Pins, pinned: Sequence[_Installed]) -> Row:
+def _release(context: Context, choice: FipsChoice) -> Row:
+    followed = followed_release(context.paths)
+    return judge(
+        "pins-release",
+        None,
+        "The pins are those of the release that is followed",
+        [] if choice.release == followed else ["{}, not {}".format(choice.release, followed)],
+        "'tuxctl releasever' moves both; 'tuxctl fips enable' takes the pins of this release.",
+        followed,
+    )
+
+
+def _builds(rules: Pins, modules: Set[str], pinned: Sequence[_Installed]) -> Row:
     """Kernels apart: unvalidated ones may stand beside the validated one that is booted."""
-    problems = []
+    absent = modules - {item.package.name for item in pinned}
+    problems = ["{} is not installed".format(name) for name in absent]
     kernels: Dict[str, bool] = {}
     for item in pinned:
         package, fits = item.package, rules.satisfied_by(item.package)
@@ -86,7 +101,7 @@ def _builds(rules: Pins, pinned: Sequence[_Installed]) -> Row:
     return judge(
         "pinned-builds",
         None,
-        "Every pinned package is a build that the mode allows",
+        "Every module is installed, and every pinned package is a build that the mode allows",
         sorted(problems),
         "'tuxctl fips enable' brings the host there; 'tuxctl fips status' shows what is meant.",
         "{} packages".format(len(pinned)),
@@ -140,9 +155,8 @@ def _signatures(
     )
 
 
-def _files(context: Context, manifest: Manifest, arch: str, pinned: Sequence[_Installed]) -> Row:
+def _files(context: Context, modules: Set[str], pinned: Sequence[_Installed]) -> Row:
     """Digests of the files that hold what is validated, as `rpm -V` compares them."""
-    modules = {name for pin in manifest.pins if arch in pin.arches for name in pin.modules}
     wanted = sorted(
         "{}-{}-{}.{}".format(p.name, p.version, p.release, p.arch)
         for p in (item.package for item in pinned)
