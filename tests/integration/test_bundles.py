@@ -1,73 +1,15 @@
 """`tuxmirror export` and `import`: the same snapshot on a site without a network, or nothing."""
 
-import json
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.mirror import TREE, MirrorSite, difference, run
+from tests.support.bundles import ESU, alter, call, shown
+from tests.support.mirror import TREE, difference, run
 from tests.support.rpms import RpmSpec, build_rpms
 
-pytest_plugins = ("tests.support.mirror_fixtures",)
-
-ESU = "tuxcare/9.2/esu"
-
-
-def call(site, *arguments, status=0):
-    site.write_conf()
-    done = run(site.command(*arguments), site.environment)
-    assert done.status == status, done
-    return done
-
-
-def shown(site, tree=TREE, channel="vetted"):
-    [document] = json.loads(call(site, "status", tree, "--json").stdout)["trees"]
-    return document["channels"][channel]["snapshot"]
-
-
-@pytest.fixture(scope="session")
-def home_master(tmp_path_factory, synced_master, keys, tuxcare_rpms_master):
-    """Synced, and `bundle` exported from it: made once."""
-    folder = tmp_path_factory.mktemp("home")
-    subprocess.run(["cp", "-a", synced_master.root, folder / "mirror"], check=True)
-    site = MirrorSite(folder / "mirror", trees=dict(synced_master.trees))
-    equip(site, keys, tuxcare_rpms_master / "esu")
-    assert site.sync(ESU).status == 0
-    site.bundle = folder / "bundle"
-    call(site, "export", TREE, "-o", str(site.bundle))
-    return site
-
-
-def equip(site, keys, source):
-    site.main["signing_key"] = keys.operator.fingerprint
-    site.main["gnupghome"] = keys.operator.homedir
-    site.source = source
-    site.add_local(ESU, keys.tuxcare, source)
-
-
-@pytest.fixture
-def home(tmp_path, upstream, keys, home_master, tuxcare_rpms):
-    """The site with a network: AlmaLinux and packages of its own."""
-    from tests.support.mirror_fixtures import make_site
-
-    subprocess.run(["cp", "-a", home_master.root, tmp_path / "mirror"], check=True)
-    site = make_site(tmp_path / "mirror", upstream, keys)
-    equip(site, keys, tuxcare_rpms / "esu")
-    return site
-
-
-@pytest.fixture
-def far(tmp_path, keys):
-    """The one without: it never reaches an upstream."""
-    site = MirrorSite(tmp_path / "far")
-    site.root.mkdir()
-    site.main["bundle_keys"] = keys.operator.public
-    site.add_tree(TREE, keys.almalinux, upstream="http://127.0.0.1:1/9.2")
-    (tmp_path / "far-source").mkdir()
-    site.add_local(ESU, keys.tuxcare, tmp_path / "far-source")
-    return site
+pytest_plugins = ("tests.support.mirror_fixtures", "tests.support.bundle_fixtures")
 
 
 def content(site, channel="vetted"):
@@ -132,12 +74,6 @@ def test_since_a_snapshot_it_is_small_and_needs_that_one(home, far, tiny_upstrea
 @pytest.fixture
 def directory(home_master, tmp_path):
     return Path(shutil.copytree(home_master.bundle, tmp_path / "bundle"))
-
-
-def alter(path):
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(bytes(data))
 
 
 def contents(directory):
@@ -264,3 +200,46 @@ def test_new_packages_of_our_own_arrive_too(home, far, tmp_path, keys):
     call(far, "import", str(tmp_path / "two"))
     assert any("fresh" in name for name in far.packages(f"{ESU}/x86_64"))
     assert shown(far, ESU) == shown(home, ESU)
+
+
+@pytest.mark.parametrize("form", ["bundle", "bundle.tar"])
+@pytest.mark.parametrize(("call_", "ordinal"), [("rename", 2), ("rename", 9), ("write", 20)])
+def test_a_killed_export_is_no_bundle_and_goes_on(home, far, tmp_path, form, call_, ordinal):
+    from tests.support.crash import killed
+
+    path = tmp_path / form
+    far.write_conf()
+    killed(home, call_, ordinal, "export", TREE, "-o", str(path))
+    if run(far.command("import", str(path)), far.environment).status:
+        assert not far.view()
+        call(home, "export", TREE, "-o", str(path))
+        call(far, "import", str(path))
+    assert shown(far) == shown(home)
+    assert not list(tmp_path.glob(".bundle*"))
+
+
+@pytest.mark.parametrize(
+    ("call_", "ordinal"),
+    [("rename", 3), ("rename", 12), ("link", 4), ("symlink", 1), ("write", 30)],
+)
+def test_a_killed_import_shows_nothing_half_and_goes_on(far, home_master, call_, ordinal):
+    from tests.support.crash import damaged, killed
+
+    killed(far, call_, ordinal, "import", str(home_master.bundle))
+    before = far.view()
+    assert not before or any(path.endswith("repomd.xml") for path in before)
+    assert damaged(far) == []
+    call(far, "import", str(home_master.bundle))
+    assert shown(far) == shown(home_master)
+    assert call(far, "verify").status == 0
+
+
+def test_a_full_disk_stops_it_by_name_and_harms_nothing(far, home_master):
+    from tests.support.crash import failed
+
+    for call_, ordinal in (("write", 25), ("rename", 6)):
+        done = failed(far, call_, ordinal, "ENOSPC", "import", str(home_master.bundle))
+        assert done.status in (0, 6), done
+        assert not done.status or "No space left" in done.stderr
+    call(far, "import", str(home_master.bundle))
+    assert shown(far) == shown(home_master)

@@ -86,6 +86,11 @@ def killed(site: MirrorSite, call: str, ordinal: int, *arguments: str) -> Run:
     return _inject(site, f"{call}:signal=KILL:when={ordinal}", *arguments)
 
 
+def failed(site: MirrorSite, call: str, ordinal: int, error: str, *arguments: str) -> Run:
+    """The same, whose call fails with an errno."""
+    return _inject(site, f"{call}:error={error}:when={ordinal}", *arguments)
+
+
 def damaged(site: MirrorSite) -> list[str]:
     """Files of the pool whose content is not what their name says."""
     files = (path for path in (site.store / "pool").glob("??/*") if path.is_file())
