@@ -50,10 +50,11 @@ put() { # MODE SOURCE TARGET
     install -D -p -m "$1" "$source/$2" "$root$3"
 }
 
-put_modules() { # DIRECTORY: a Python package and those in it, at the same name in site-packages
+put_modules() { # DIRECTORY: a Python package, those in it and its templates, at the same name in site-packages
     [ -n "$modules" ] || return 0
     above=$(dirname "$1")
-    (cd "$source/$above" && find "$(basename "$1")" -name '*.py') | while read -r module; do
+    (cd "$source/$above" && find "$(basename "$1")" -name '*.py' -o -path '*/templates/*' -type f) \
+        | while read -r module; do
         put 644 "$above/$module" "$site/$module"
     done
 }

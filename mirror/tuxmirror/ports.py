@@ -331,6 +331,12 @@ class State(Protocol):
     def last_run(self, tree: str) -> LastRun | None:
         """None where there was none, or nobody can tell any more."""
 
+    def note(self, name: str) -> bytes | None:
+        """A small document that a use-case keeps for its next run; None where there is none."""
+
+    def set_note(self, name: str, data: bytes | None) -> None:
+        """Readers see the old bytes or the new ones; None removes it. Raises StorageError."""
+
 
 class Flaw(NamedTuple):
     """A published file that is not as it should be: SHA-256 wanted and found.
@@ -477,6 +483,20 @@ class Journal(Protocol):
 
     def entries(self) -> list[dict[str, Any]]:
         """Oldest first. Raises VerificationError where it was altered."""
+
+
+class PageRenderer(Protocol):
+    """The tracker's pages from their templates."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same values would give other bytes."""
+
+    def assets(self) -> dict[str, bytes]:
+        """Style and script, by their path below the channel."""
+
+    def render(self, template: str, path: str, values: Mapping[str, object]) -> bytes:
+        """A page that will lie at `path` below the channel."""
 
 
 class OvalScanner(Protocol):

@@ -32,6 +32,7 @@ MODULES = {
     "alembic": "python3-alembic",
     "createrepo_c": "python3-createrepo_c",
     "flask": "python3-flask",
+    "jinja2": "python3-jinja2",
     "gnupg": "python3-gnupg",
     "prometheus_client": "python3-prometheus_client",
     "pycurl": "python3-pycurl",

@@ -8,6 +8,7 @@
     locks/<tree>, locks/publish        flock(2); gone with the process that holds them
     trees/<tree>.json                  candidate and what was accepted from upstream
     trees/<tree>.held                  by channel: snapshots that sync does not publish there
+    notes/<name>                       what use-cases keep for their next run
 
 Snapshots and `state/trees` are documents, which a bucket can keep as well (see `s3_store`); locks
 are another matter there, and what is incoming or scratch stays on the machine.
@@ -40,6 +41,7 @@ from .documents import Documents, FileDocuments
 from .files import storage_errors, write_atomically
 
 _TREES = "state/trees/"
+_NOTES = "state/notes/"
 
 
 class FileLocks:
@@ -244,6 +246,15 @@ class FileState:
             return LastRun(*json.loads(self._documents.read(_tree_document(tree, "run")) or b""))
         except (StorageError, ValueError, TypeError):
             return None
+
+    def note(self, name: str) -> bytes | None:
+        return self._documents.read(_NOTES + name)
+
+    def set_note(self, name: str, data: bytes | None) -> None:
+        if data is None:
+            self._documents.remove(_NOTES + name)
+        else:
+            self._documents.write(_NOTES + name, data, private=True)
 
     def _write_json(self, name: str, document: object) -> None:
         self._documents.write(name, json.dumps(document, indent=1).encode(), private=True)

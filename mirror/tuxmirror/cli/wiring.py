@@ -22,6 +22,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
 
     from ..adapters.curl import CurlTransport
     from ..adapters.oscap import Oscap
+    from ..adapters.pages import JinjaPages
 
     pool, state, publisher, journal, vetting = make_storage(config)
     return Mirror(
@@ -31,6 +32,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         state=state,
         publisher=publisher,
         journal=journal,
+        pages=JinjaPages,
         reporter=reporter,
         clock=time.time,
         keyring=lambda tree: _keyring(tree, state.scratch(tree.name)),

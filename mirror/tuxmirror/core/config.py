@@ -110,6 +110,7 @@ class Config:
     site_url: str = "https://repo.tuxcare.com"
     publisher: str = "TuxCare"
     contact: str = ""
+    fips_manifests: Path = Path("/usr/share/tuxcare/fips")
     bundle_keys: tuple[Path, ...] = ()
     status_page: Path | None = None
     metrics_file: Path | None = None
@@ -165,6 +166,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "site_url": url,
     "publisher": convert.text,
     "contact": convert.text,
+    "fips_manifests": convert.path,
     "vault": url,
     "bundle_keys": convert.paths,
     "status_page": convert.path,

@@ -19,6 +19,7 @@ from ..ports import (
     MetadataReader,
     OvalScanner,
     PackageVerifier,
+    PageRenderer,
     Pool,
     Publisher,
     Reporter,
@@ -43,6 +44,7 @@ class Mirror(NamedTuple):
     state: State
     publisher: Publisher
     journal: Journal
+    pages: Callable[[], PageRenderer]
     reporter: Reporter
     clock: Clock
     keyring: Callable[[Tree], AbstractContextManager[Keyring]]

@@ -12,7 +12,7 @@ from ..core import snapshot as snapshots
 from ..core.config import OPERATORS_KEY, Tree
 from ..core.errors import ConfigError, MirrorError
 from ..core.snapshot import LOCAL, File, Snapshot
-from . import locks, manifest, site
+from . import locks, manifest, publications, site
 from .context import Mirror, place
 
 # Others hold it while they hard-link one publication.
@@ -73,6 +73,8 @@ def _publish_to(
 ) -> bool:
     now = int(mirror.clock())
     with site.changing(mirror, channel):
+        # What a killed run had switched and not written down.
+        publications.confirm(mirror, channel)
         previous = mirror.publisher.published(channel, tree.name)
         parts = site.changed(mirror, channel, snapshot)
         if previous and previous.snapshot == snapshot.id and not _expired(previous, now):
@@ -96,6 +98,7 @@ def _publish_to(
                 mirror.publisher.publish(
                     channel, tree.name, publication, contents, extras(mirror, tree, snapshot), parts
                 )
+        publications.confirm(mirror, channel)
     mirror.reporter.event("published", tree=tree.name, channel=channel, snapshot=snapshot.id)
     return True
 

@@ -55,8 +55,9 @@ def contributors() -> Sequence[Contributor]:
     """Imported when something may have to be made."""
     from .advisory_formats import AdvisoryFormats
     from .latest import FixedNames
+    from .tracker import Tracker
 
-    return (AdvisoryFormats(), FixedNames())
+    return (AdvisoryFormats(), FixedNames(), Tracker())
 
 
 def changing(mirror: Mirror, channel: str) -> AbstractContextManager[None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from .model import Reference
@@ -40,11 +41,11 @@ class Cve:
     rejected: bool = False
     prefer: str = field(default=PREFER_HIGHER, repr=False)
 
-    @property
+    @cached_property
     def verdict(self) -> Verdict:
         return decide(self.scores, self.prefer)
 
-    @property
+    @cached_property
     def disclosed(self) -> int | None:
         """The earliest date that somebody means; None where there is none."""
         return min((d.date for d in self.disclosures if not d.placeholder), default=None)

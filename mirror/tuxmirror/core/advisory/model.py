@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 SECURITY = "security"
@@ -38,12 +39,17 @@ class Scope(NamedTuple):
     @property
     def title(self) -> str:
         """`AlmaLinux 9.2 ESU`, as the tracker calls it."""
-        word = self.product.upper() if len(self.product) <= 4 else self.product.capitalize()
-        return f"AlmaLinux {self.release} {word}"
+        return _title(self.release, self.product)
 
     @property
     def major(self) -> str:
         return self.release.partition(".")[0]
+
+
+@lru_cache(maxsize=1024)
+def _title(release: str, product: str) -> str:
+    word = product.upper() if len(product) <= 4 else product.capitalize()
+    return f"AlmaLinux {release} {word}"
 
 
 def scope_of(tree: str) -> Scope | None:
@@ -114,8 +120,13 @@ class FixedPackage(NamedTuple):
     @property
     def source_name(self) -> str:
         """The source package's name; the package's own where nobody says."""
-        stem = self.source[: -len(".src.rpm")] if self.source.endswith(".src.rpm") else ""
-        return stem.rsplit("-", 2)[0] if stem.count("-") >= 2 else self.name
+        return _source_name(self.source) or self.name
+
+
+@lru_cache(maxsize=65536)
+def _source_name(file: str) -> str:
+    stem = file[: -len(".src.rpm")] if file.endswith(".src.rpm") else ""
+    return stem.rsplit("-", 2)[0] if stem.count("-") >= 2 else ""
 
 
 class Reference(NamedTuple):

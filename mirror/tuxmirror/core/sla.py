@@ -1,0 +1,227 @@
+"""The fourteen days: from public disclosure to the first publication that customers could see.
+
+A clock is kept for each CVE in each source package of a release and product. The target is that
+of the Enterprise Support guide (Target response times): CVSS v3 of 7.0 and more within 14 days.
+What scores less has a clock and no target; what has no comparable score counts with those that
+have one, for nobody may call it harmless yet.
+
+    disclosed ------------> issued upstream ------------> published by us
+               upstream's                    ours
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import NamedTuple
+
+from .advisory.catalogue import Catalogue
+from .advisory.model import ESSENTIAL, Advisory, Scope
+from .advisory.status import Status, StatusRecord
+
+DAY = 86400
+TARGET_DAYS = 14
+# Upper bounds in days; the last bucket has none.
+BUCKETS = (("0-7", 7), ("8-14", 14), ("15-30", 30), (">30", None))
+_DONE_BEFORE = (Status.NOT_VULNERABLE, Status.ALREADY_FIXED, Status.IGNORED)
+
+
+class Clock(NamedTuple):
+    """Times in seconds since the epoch; None where nobody knows, or it has not happened yet.
+
+    `counts` says whether the target is for it; `baseline` that the fix was there when we began
+    to keep records, so that nobody can say how long it took.
+    """
+
+    cve: str
+    scope: Scope
+    package: str
+    advisory: str
+    disclosed: int | None
+    issued: int | None
+    published: int | None
+    counts: bool
+    baseline: bool = False
+    statement: str = ""
+
+    @property
+    def due(self) -> int | None:
+        return None if self.disclosed is None else self.disclosed + TARGET_DAYS * DAY
+
+    @property
+    def days(self) -> int | None:
+        """Begun days from disclosure to publication; 0 where we were first."""
+        return _days(self.disclosed, self.published)
+
+    @property
+    def upstream_days(self) -> int | None:
+        return _days(self.disclosed, self.issued)
+
+    @property
+    def own_days(self) -> int | None:
+        """Ours: after upstream's fix, or after the disclosure where the fix is our own."""
+        return _days(self.disclosed if self.issued is None else self.issued, self.published)
+
+    def age(self, now: int) -> int | None:
+        """Days that it has been running, or did run."""
+        return _days(self.disclosed, self.published or now)
+
+    @property
+    def measured(self) -> bool:
+        """Whether it stopped, and what it shows is of our time."""
+        return self.days is not None and not self.baseline
+
+    def reason(self) -> str:
+        """Why it took so long, as far as records tell."""
+        if self.statement:
+            return self.statement
+        if self.upstream_days is not None and self.upstream_days > TARGET_DAYS:
+            return f"upstream's fix came on day {self.upstream_days}, ours {self.own_days} later"
+        return "no reason is recorded"
+
+
+def _days(start: int | None, end: int | None) -> int | None:
+    if start is None or end is None:
+        return None
+    return max(0, math.ceil((end - start) / DAY))
+
+
+def clocks(catalogue: Catalogue, baseline: frozenset[tuple[Scope, str]]) -> list[Clock]:
+    """Of everything that is fixed or will be, sorted; what never needed a fix has none.
+
+    Args:
+        baseline: advisories that were there when records began.
+    """
+    by_id = {(a.scope, a.id): a for a in catalogue.advisories}
+    first = _first_advisories(catalogue)
+    found = []
+    for cve in catalogue.cve_ids:
+        known = catalogue.cve(cve)
+        counts = not known.rejected and (known.verdict.covered or known.verdict.needs_triage)
+        for record in catalogue.status(cve):
+            if record.status in _DONE_BEFORE:
+                continue
+            key = first.get((cve, record.scope, record.package))
+            advisory = by_id[key] if key and record.status is Status.RELEASED else None
+            found.append(
+                Clock(
+                    cve=cve,
+                    scope=record.scope,
+                    package=record.package,
+                    advisory=advisory.id if advisory else "",
+                    disclosed=known.disclosed,
+                    issued=_issued(record, advisory),
+                    published=catalogue.published(advisory) if advisory else None,
+                    counts=counts,
+                    baseline=bool(key and key in baseline),
+                    statement=record.statement,
+                )
+            )
+    return sorted(found)
+
+
+def _issued(record: StatusRecord, advisory: Advisory | None) -> int | None:
+    """When upstream had it; a fix of our own has no upstream to wait for."""
+    return advisory.issued if advisory and record.scope.product == ESSENTIAL else None
+
+
+def _first_advisories(catalogue: Catalogue) -> dict[tuple[str, Scope, str], tuple[Scope, str]]:
+    """The advisory that fixed a CVE in a package first, by publication, else by its own date."""
+    first: dict[tuple[str, Scope, str], tuple[int, str]] = {}
+    for advisory in catalogue.advisories:
+        when = catalogue.published(advisory)
+        age = (advisory.issued if when is None else when, advisory.id)
+        for package in advisory.source_names:
+            for cve in advisory.cves:
+                key = (cve, advisory.scope, package)
+                first[key] = min(first.get(key, age), age)
+    return {key: (key[1], name) for key, (_, name) in first.items()}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `advisory sla` answers, of one scope or of all.
+
+    `undated` have no disclosure date, `baseline` were there before, `overdue` run past the
+    target without a fix. Days are None where nothing was measured.
+    """
+
+    title: str
+    buckets: tuple[tuple[str, int], ...]
+    measured: int
+    within: int
+    median: float | None
+    p90: int | None
+    upstream_median: float | None
+    own_median: float | None
+    breaches: tuple[Clock, ...]
+    running: tuple[Clock, ...]
+    overdue: tuple[Clock, ...]
+    undated: int
+    baseline: int
+
+    @property
+    def share(self) -> float | None:
+        """Of what was measured, in target: 0 to 1."""
+        return self.within / self.measured if self.measured else None
+
+
+def report(title: str, found: Iterable[Clock], now: int) -> Report:
+    """Over the clocks that the target is for.
+
+    Args:
+        now: seconds since the epoch; decides what is overdue.
+    """
+    counted = [clock for clock in found if clock.counts]
+    measured = [clock for clock in counted if clock.measured]
+    days = sorted(clock.days for clock in measured if clock.days is not None)
+    running = [c for c in counted if c.published is None and not c.baseline]
+    return Report(
+        title=title,
+        buckets=tuple((name, _between(days, low, high)) for name, low, high in _bounds()),
+        measured=len(days),
+        within=sum(1 for day in days if day <= TARGET_DAYS),
+        median=median(days) if days else None,
+        p90=percentile(days, 90),
+        upstream_median=_median(c.upstream_days for c in measured),
+        own_median=_median(c.own_days for c in measured),
+        breaches=_worst(c for c in measured if (c.days or 0) > TARGET_DAYS),
+        running=tuple(sorted(running, key=lambda c: (c.disclosed or now, c))),
+        overdue=tuple(c for c in running if c.due is not None and c.due < now),
+        undated=sum(1 for c in counted if c.disclosed is None),
+        baseline=sum(1 for c in counted if c.baseline),
+    )
+
+
+def reports(found: Sequence[Clock], now: int) -> list[Report]:
+    """Of all together, then of each release and product."""
+    scopes = sorted({clock.scope for clock in found})
+    parts = [report(s.title, [c for c in found if c.scope == s], now) for s in scopes]
+    return [report("All releases", found, now), *parts]
+
+
+def percentile(values: Sequence[int], percent: int) -> int | None:
+    """Nearest rank: the smallest value that `percent` of the sorted values do not exceed."""
+    if not values:
+        return None
+    return values[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def _bounds() -> list[tuple[str, int, int | None]]:
+    lows = [-1, *(high for _, high in BUCKETS[:-1] if high is not None)]
+    return [(name, low, high) for (name, high), low in zip(BUCKETS, lows)]
+
+
+def _between(days: Iterable[int], low: int, high: int | None) -> int:
+    return sum(1 for day in days if low < day and (high is None or day <= high))
+
+
+def _median(values: Iterable[int | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
+
+
+def _worst(found: Iterable[Clock]) -> tuple[Clock, ...]:
+    return tuple(sorted(found, key=lambda clock: (-(clock.days or 0), clock)))

@@ -1,0 +1,76 @@
+"""Where pages lie below the channel, and how one points at another."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from ..advisory.model import Scope
+
+ROOT = "cve"
+INDEX = f"{ROOT}/index.html"
+SEARCH = f"{ROOT}/search.html"
+SLA = f"{ROOT}/sla.html"
+ADVISORIES = f"{ROOT}/els/releases.html"
+BROWSE = f"{ROOT}/cves.html"
+RELEASES = f"{ROOT}/releases.html"
+PACKAGES = f"{ROOT}/packages.html"
+STYLE = f"{ROOT}/assets/style.css"
+SCRIPT = f"{ROOT}/assets/tracker.js"
+SEARCH_INDEX = f"{ROOT}/data/search.json"
+LEDGER = f"{ROOT}/data/first-publications.jsonl"
+CVES_CSV = f"{ROOT}/data/cves.csv"
+CVES_JSON = f"{ROOT}/data/cves.json"
+SLA_JSON = f"{ROOT}/data/sla.json"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9._+~^-]")
+
+
+def slug(text: str) -> str:
+    """A name for a file: what file names of ours cannot have becomes `-`."""
+    return _UNSAFE.sub("-", text).lstrip(".")[:150] or "-"
+
+
+def scope_slug(scope: Scope) -> str:
+    return slug(f"{scope.release}-{scope.product}")
+
+
+def cve(name: str) -> str:
+    return f"{ROOT}/els/cve/{slug(name)}.html"
+
+
+def advisory(name: str) -> str:
+    return f"{ROOT}/els/releases/{slug(name)}.html"
+
+
+def package(name: str) -> str:
+    return f"{ROOT}/packages/{slug(name)}.html"
+
+
+def listing(kind: str, name: str, part: int = 1) -> str:
+    """A list of CVEs, or one part of it: `years/2026.html`, `years/2026-2.html`."""
+    number = f"-{part}" if part > 1 else ""
+    return f"{ROOT}/{kind}/{slug(name.lower())}{number}.html"
+
+
+def advisories(part: int = 1) -> str:
+    return ADVISORIES if part == 1 else f"{ROOT}/els/releases-{part}.html"
+
+
+def scope_data(scope: Scope, kind: str) -> str:
+    """The release's rows as `csv` or `json`."""
+    return f"{ROOT}/data/{scope.slug}.{kind}"
+
+
+def feed(scope: Scope) -> str:
+    """As the guide has it: `rss_feed/releases/almalinux9.2esu`."""
+    return f"rss_feed/releases/almalinux{scope.release}{scope.product}"
+
+
+def oval(scope: Scope) -> str:
+    return f"tuxcare/{scope.release}/{scope.slug}-oval.xml"
+
+
+def relative(target: str, source: str) -> str:
+    """The link from one page to another."""
+    return posixpath.relpath(target, posixpath.dirname(source))
