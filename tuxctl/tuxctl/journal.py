@@ -153,6 +153,10 @@ class Journal:
             )
             if kind == SECRET:
                 attributes = attributes._replace(mode=mode)
+            earlier = self.files().get(self._paths.inside(path)) if kind == EDITED else None
+            if earlier and _same_bytes(Content(data, attributes), earlier.before):
+                # All the way back: with the times of then as well.
+                attributes = _attributes_back(earlier, current)
             after = State(hashlib.sha256(data).hexdigest(), *attributes)
         missing = [] if data is None else self._system.missing_directories(path)
         inside = [self._paths.inside(directory) for directory in missing]
@@ -403,7 +407,7 @@ class Run(Writer):
         """
         change = self._journal.capture(path, kind, data, mode)._replace(stands=stands)
         if change.before and change.after:
-            if change.before._replace(mtime_ns=None) == change.after:
+            if change.before._replace(mtime_ns=None) == change.after._replace(mtime_ns=None):
                 return False
         elif change.before is None and change.after is None:
             return False
