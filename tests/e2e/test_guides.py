@@ -50,7 +50,7 @@ HANDLED = {
         **dict.fromkeys([f"{ESSENTIAL}/{n}" for n in (1, 2, 3)], "test_essential_support_on_8_10"),
         f"{ESSENTIAL}/4": "test_essential_support_moves_to_9_4",
         f"{MIGRATE}/1": "test_the_last_step_of_the_migration",
-        f"{SUPPORT}/2": "test_the_account_of_a_cloud_instance",
+        f"{SUPPORT}/2": "test_essential_support_moves_to_9_4",
     },
     OLD: {
         **dict.fromkeys(_OF_2025, "test_the_guide_of_2023"),
@@ -88,6 +88,14 @@ def test_every_block_is_dealt_with(guide, name):
     assert sorted(blocks) == sorted([*handled, *cannot])
     assert (len(handled), len(cannot)) == COUNTS[name]
     assert set(handled.values()) <= set(globals())
+
+
+def test_a_block_that_is_new_in_a_guide_is_noticed(guide, tmp_path):
+    text = (FOLDER / f"{NEW}.md").read_text(encoding="utf-8")
+    path = tmp_path / f"{NEW}.md"
+    path.write_text(text + "\n## Something new\n\n```text\n# true\n```\n", encoding="utf-8")
+    assert guides.read(path).keys() - guide[NEW].keys() == {"Something new/1"}
+    assert "Something new/1" not in {**HANDLED[NEW], **CANNOT[NEW]}
 
 
 # -- what the guides' names lead to --------------------------------------------------------------
@@ -131,23 +139,18 @@ def site(tmp_path_factory, keys, standard_tree_master, tuxcare_rpms_master):
 
 
 def _publish_own_packages(site, keys, top):
-    """tuxcare-base, and the packages under the names that people install them by."""
+    """tuxcare-base, whose release package has the name in /tuxcare/ that people install it by. In
+    the older guide's name is the major release, and the package is the one for every arch."""
     built = build_packages(top / "dist", keys.tuxcare, arches=["x86_64", "noarch"])
-    base = top / "base" / "x86_64"
-    base.mkdir(parents=True)
-    for path in built.packages:
-        if path.name.startswith("tuxcare-") and path.parent.name == "x86_64":
-            os.link(path, base / path.name)
-    site.add_local("tuxcare/9.2/base", keys.tuxcare, base.parent)
-    # The older guide has the major release in the name.
-    _put_latest(site, "9.2.x86_64", built.package("tuxcare-release"))
-    _put_latest(site, "9.noarch", built.package("tuxcare-release", "noarch"))
-
-
-def _put_latest(site, suffix, package):
-    folder = site.files / "repo.tuxcare.com" / "tuxcare"
-    folder.mkdir(parents=True, exist_ok=True)
-    os.link(package, folder / f"tuxcare-release-latest-{suffix}.rpm")
+    own = [path for path in built.packages if path.name.startswith("tuxcare-")]
+    for release, arch in (("9.2", "x86_64"), ("9", "noarch")):
+        base = top / f"base-{release}" / "x86_64"
+        base.mkdir(parents=True)
+        for path in own:
+            if path.name.endswith(f".{arch}.rpm"):
+                os.link(path, base / path.name)
+        name = f"tuxcare/{release}/base"
+        site.add_local(name, keys.tuxcare, base.parent, latest="tuxcare-release")
 
 
 def _publish_community(folder, tree):
@@ -230,7 +233,6 @@ def _sites(site):
         (cloud / "document").write_text('{\n  "accountId" : "123456789012",\n  "region" : "x"\n}\n')
     return {
         "repo.tuxcare.com": 8080,
-        "repo.tuxcare.com/tuxcare/tuxcare-release-latest-": site.files / "repo.tuxcare.com",
         "cln.cloudlinux.com": 8080,
         "repo.almalinux.org": site.files / "repo.almalinux.org",
         "mirrors.almalinux.org": site.files / "mirrors.almalinux.org",
@@ -401,7 +403,9 @@ def test_the_last_step_of_the_migration(member, guide, tmp_path):
 @pytest.mark.full
 def test_essential_support_on_8_10(member, guide, site, keys, tmp_path):
     built = build_packages(tmp_path / "dist8", keys.tuxcare, release="8.10")
-    _put_latest(site, "8.10.x86_64", built.package("tuxcare-release"))
+    source = built.package("tuxcare-release").parent.parent
+    site.add_local("tuxcare/8.10/base", keys.tuxcare, source, latest="tuxcare-release")
+    assert site.sync().status == 0
     shell = member("essential", release="8.10", packages=())
     python = RpmSpec(
         "platform-python",
@@ -428,8 +432,5 @@ def test_essential_support_moves_to_9_4(member, guide):
     assert shell.installed("curl") == ["curl-7.76.1-23.el9_2.4.x86_64"]
     shell.type(guide[NEW][f"{ESSENTIAL}/4"])
     assert "9.4" in host.run(["dnf", "-v", "repolist", "baseos"]).stdout
-
-
-def test_the_account_of_a_cloud_instance(member, guide):
-    shell = member("essential", packages=())
+    # Before asking for support, on a cloud instance.
     shell.type(guide[NEW][f"{SUPPORT}/2"])

@@ -80,13 +80,6 @@ class BootTools:
     def remove(self, name: str) -> None:
         self._host.path(f"/usr/local/sbin/{name}").unlink()
 
-    def hide(self, name: str) -> None:
-        """As if it were not installed, until `show`."""
-        self._host.run(["mv", f"/usr/local/sbin/{name}", f"/usr/local/lib/hidden-{name}"])
-
-    def show(self, name: str) -> None:
-        self._host.run(["mv", f"/usr/local/lib/hidden-{name}", f"/usr/local/sbin/{name}"])
-
     def reboot(self) -> None:
         """Boot the default entry; raises CommandFailed where a real host would be dead."""
         self._host.run(["reboot"])
