@@ -156,7 +156,33 @@ def test_unregistering_takes_fips_mode_back_and_the_scriptlets_way_says_what_sta
     done = tuxctl("unregister", "--local", "--keep-key")
     assert done.status == 0, done
     assert "FIPS mode stays on for the next boot: 'fips-mode-setup --disable' ends it" in done.err
+    assert "'dnf remove tuxcare-fips-pin*'" in done.err
     assert machine.default == NEW
+
+
+@pytest.mark.parametrize("release", ["10.0"])
+def test_el10_has_kernel_arguments_alone(machine, tuxctl, client_root, release):
+    """No fips-mode-setup there; no manifest of it is shipped either: this is a site's."""
+    for name in ("etc/almalinux-release", "etc/os-release", "etc/dnf/vars/tuxcare_releasever"):
+        client_root.write(name, client_root.read(name).replace("9.2", release))
+    shipped = client_root.read("usr/share/tuxcare/fips/almalinux-9.2.conf")
+    manifest = shipped.replace("release = 9.2", "release = " + release)
+    client_root.write(f"usr/share/tuxcare/fips/almalinux-{release}.conf", manifest)
+    before = machine.state()
+    done = tuxctl(*ENABLE)
+    assert done.status == 0, done
+    assert "installed-without-fips" in done.out
+    assert set(machine.arguments.values()) == {"ro quiet fips=1"}
+    assert client_root.read(POLICY) == "DEFAULT\n"
+    assert not [call for call in machine.calls if call[0] == "fips-mode-setup"]
+    machine.reboot()
+    assert "crypto policy: expected FIPS, found none" in tuxctl("fips", "status").err
+    client_root.write("etc/crypto-policies/config", "FIPS\n")  # as dracut mounts it
+    done = tuxctl("fips", "status")
+    assert done.status == 0, done
+    client_root.path("etc/crypto-policies/config").unlink()
+    assert tuxctl(*DISABLE).status == 0
+    assert machine.state()[1:] == before[1:]
 
 
 def test_unregistering_by_hand_takes_fips_mode_back(machine, tuxctl, client_root):

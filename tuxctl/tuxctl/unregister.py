@@ -6,7 +6,7 @@ from tuxcare.errors import ConfigError, NetworkError, NotRegistered, TuxcareErro
 from tuxcare.host import read_registration, read_token
 from tuxctl import identity
 from tuxctl.context import Context
-from tuxctl.fips import boot
+from tuxctl.fips import boot, packages
 
 SUCCESS = "De-registration successful"
 
@@ -48,6 +48,10 @@ def boot_remarks(context: Context) -> List[str]:
     lines = []
     if boot.MODE in kinds:
         lines.append("FIPS mode stays on for the next boot: 'fips-mode-setup --disable' ends it")
+    if packages.ACTION in kinds:
+        lines.append(
+            "a pin package that is installed holds its builds: 'dnf remove tuxcare-fips-pin*'"
+        )
     if boot.DEFAULT in kinds:
         lines.append("the validated kernel stays the boot default: 'grubby --set-default=...'")
     return lines

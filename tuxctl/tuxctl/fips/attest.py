@@ -157,17 +157,17 @@ class _Running:
         packages: Sequence[Package],
         arch: str,
     ) -> None:
-        self._context = context
         self._system = context.system
         self._loader = BootLoader(context.system, context.console)
+        self._rules = rules
         self._modules = modules
-        self._kernels = [
-            builds.kernel_release(package)
-            for package in sorted(packages, key=lambda package: package.evr)
-            if package.name == builds.KERNEL
-            and package.arch == arch
-            and rules.satisfied_by(package)
+        cores = [
+            package
+            for package in packages
+            if (package.name, package.arch) == (builds.KERNEL, arch) and rules.satisfied_by(package)
         ]
+        cores.sort(key=lambda package: package.evr)
+        self._kernels = [builds.kernel_release(package) for package in cores]
 
     def checks(self) -> List[Check]:
         found = [self._mode(), self._kernel(), self._policy()]
@@ -191,7 +191,7 @@ class _Running:
         return Check("uname -r", wanted, running, running in self._kernels)
 
     def _policy(self) -> Check:
-        policy = self._loader.policy()
+        policy = self._loader.policy(int(self._rules.release.partition(".")[0]))
         return Check("crypto policy", "FIPS", policy or "none", checks.is_fips(policy))
 
     def _default(self) -> Optional[Check]:

@@ -28,6 +28,7 @@ GRUBBY = "grubby"
 SETUP = "fips-mode-setup"
 POLICIES = "update-crypto-policies"
 _POLICY = "/etc/crypto-policies/state/current"
+_POLICY_EL10 = "/etc/crypto-policies/config"
 # What makes dracut put the fips module into every initramfs of EL8 and EL9.
 _DRACUT = "/etc/dracut.conf.d/40-fips.conf"
 # Building an initramfs for every kernel takes minutes. Newer versions of fips-mode-setup count
@@ -100,9 +101,14 @@ class BootLoader:
         """Every boot entry; none where grubby is not there. Raises StorageError where it fails."""
         return parse_entries(self._ask("--info=ALL"))
 
-    def policy(self) -> str:
-        """The crypto policy in force, empty where there is none."""
-        return (self._read(_POLICY) or b"").decode("utf-8", "replace").strip()
+    def policy(self, major: int = 9) -> str:
+        """The crypto policy in force, empty where there is none.
+
+        On EL10 a boot in FIPS mode mounts the FIPS policy over the configured one; what is
+        written as the state stays.
+        """
+        path = _POLICY if major < 10 else _POLICY_EL10
+        return (self._read(path) or b"").decode("utf-8", "replace").strip()
 
     def is_enabled(self, major: int, target: Target) -> bool:
         """Whether the next boot of the target is in FIPS mode without doing anything more."""
