@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
 from tuxmirror.adapters.http_app import Surroundings, create_app
+from tuxmirror.adapters.http_content import FolderContent
 from tuxmirror.adapters.http_files import PublishedFiles
 from tuxmirror.adapters.http_metrics import Metrics
 from tuxmirror.adapters.leases import Leases
@@ -58,7 +59,7 @@ def site(tmp_path):
     audit = AuditFile(state / "audit.log", "test", clock)
     registration = Registration(registry, digests, audit, clock)
     admission = Admission(registration, LIMITS, clock)
-    files = PublishedFiles(tmp_path / "public", [], admission.grant)
+    files = PublishedFiles(FolderContent(tmp_path / "public"), [], admission.grant)
     around = Surroundings(metrics=Metrics(registry, clock))
     app = create_app(admission, files, lines.append, around)
     yield SimpleNamespace(
@@ -274,7 +275,7 @@ def test_an_unexpected_error_shows_no_secret(site, mocker):
 def test_files_that_cannot_be_read_are_the_operators_trouble(site, mocker):
     token = register(site, licence(site))
     failure = PermissionError(13, "Permission denied")
-    mocker.patch("tuxmirror.adapters.http_files.os.open", side_effect=failure)
+    mocker.patch("tuxmirror.adapters.http_content.os.open", side_effect=failure)
     assert status(site, token) == 503
     mocker.stopall()
     assert any("Permission denied" in line for line in site.lines)
@@ -386,7 +387,7 @@ def test_no_authorization_upsets_anything(site, header):
 def limited(site, **limits):
     """The application with these limits in front."""
     admission = Admission(site.registration, LIMITS._replace(**limits), site.clock)
-    files = PublishedFiles(site.state.parent / "public", [], admission.grant)
+    files = PublishedFiles(FolderContent(site.state.parent / "public"), [], admission.grant)
     return create_app(admission, files, site.lines.append).test_client()
 
 

@@ -1,23 +1,15 @@
 """Published files over WSGI: who may have them, and how they are sent.
 
-    <public>/<channel> -> a generation      one relative symlink, read once per request, so no
-    <public>/<channel>/almalinux/9.2/…      request sees half of a publish
-    <public>/.generations/<channel>/7/…     what mirror lists lead to: several requests, one state
-
-What a request may name is decided by `core.entitlement`; what it reaches on disk is resolved
-through all symlinks and must lie inside <public>.
+What a request may name is decided by `core.entitlement`, what it reaches by `http_content`.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import re
-import stat
 from collections.abc import Collection, Iterator
-from datetime import datetime, timezone
+from datetime import datetime
 from html import escape
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import IO, Any, Callable
 
 from werkzeug.exceptions import Forbidden, NotFound, RequestedRangeNotSatisfiable
@@ -27,13 +19,11 @@ from werkzeug.wrappers import Response
 from werkzeug.wsgi import wrap_file
 
 from ..core import entitlement
-from ..core.errors import StorageError
 from ..core.licence import DEFAULT_CHANNEL, Grant
+from .http_content import Content, Generation, Opened
 
 _CHUNK = 64 * 1024
 _YEAR = 365 * 86400
-# ENXIO: a socket, or a pipe without a writer.
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO)
 
 _TYPES = {
     ".rpm": "application/x-rpm",
@@ -60,7 +50,7 @@ class PublishedFiles:
     """Answers GET and HEAD for content.
 
     Args:
-        public: the folder that holds the channels.
+        content: what is published.
         open_trees: names of trees that need no token.
         grant: what a token opens, and from which address it came; None for one that is not
             valid.
@@ -68,11 +58,11 @@ class PublishedFiles:
 
     def __init__(
         self,
-        public: Path,
+        content: Content,
         open_trees: Collection[str],
         grant: Callable[[str, str], Grant | None],
     ) -> None:
-        self._public = public
+        self._content = content
         self._open_trees = tuple(open_trees)
         self._grant = grant
 
@@ -97,7 +87,7 @@ class PublishedFiles:
         if path == entitlement.OWN:
             return redirect(f"/{entitlement.OWN}/", 308)
         if path == f"{entitlement.OWN}/":
-            return self._index(self._channel(DEFAULT_CHANNEL))
+            return self._index(self._content.generation(DEFAULT_CHANNEL, None))
         request = entitlement.parse(path)
         if request is None:
             raise NotFound
@@ -105,14 +95,14 @@ class PublishedFiles:
         shown = self._channel_shown(request.segments, request.token or bearer, remote, is_open)
         if request.segments[-1] == entitlement.MIRRORLIST:
             return self._mirrorlist(request, shown, origin())
-        channel = self._generation(shown, request.generation)
-        file, status = _open(self._inside(channel.joinpath(*request.segments)))
+        generation = self._content.generation(shown, request.generation)
+        opened = generation.open(request.segments)
         headers = {
             "Content-Type": content_type(request.segments),
             "Cache-Control": cache_control(request.segments, is_open),
             "X-Content-Type-Options": "nosniff",
         }
-        return _send(file, status, headers, environ)
+        return _send(opened, headers, environ)
 
     def channel(self, path: str, token: str | None, remote: str) -> str:
         """The channel from which a web server in front of this one shows a decoded path.
@@ -142,53 +132,27 @@ class PublishedFiles:
         return grant.channel if grant else DEFAULT_CHANNEL
 
     def check(self) -> None:
-        """Raises StorageError where the public folder cannot be read."""
-        try:
-            with os.scandir(self._public):
-                pass
-        except OSError as error:
-            raise _unreadable(error) from None
-
-    def _channel(self, name: str) -> Path:
-        return self._inside(self._public / name)
-
-    def _generation(self, channel: str, number: str | None) -> Path:
-        """What the channel shows now, or in a generation that a mirror list named."""
-        if number is None:
-            return self._channel(channel)
-        return self._inside(self._public / ".generations" / channel / number)
+        """Raises StorageError where nothing published can be read."""
+        self._content.check()
 
     def _mirrorlist(self, request: entitlement.ContentPath, channel: str, origin: str) -> Response:
         """The repository in the generation of this moment; and where it always is, for those who
         come back with the list when that generation is long gone."""
-        generation = self._channel(channel)
+        generation = self._content.generation(channel, None)
         place = request.segments[:-1]
         for below in (("os",), ()):
             repository = request._replace(segments=(*place, *below))
-            index = generation.joinpath(*repository.segments, "repodata/repomd.xml")
-            if self._inside(index).is_file():
+            if generation.has((*repository.segments, "repodata", "repomd.xml")):
                 break
         else:
             raise NotFound
-        urls = [f"{origin}/{repository.within(at)}/\n" for at in (generation.name, None)]
+        urls = [f"{origin}/{repository.within(at)}/\n" for at in (generation.number, None)]
         # It names a token.
         return Response("".join(urls), mimetype="text/plain", headers={"Cache-Control": "no-store"})
 
-    def _inside(self, path: Path) -> Path:
-        """Without symlinks; raises NotFound where it leaves <public>. It may be missing."""
-        root = os.path.realpath(self._public)
-        real = os.path.realpath(path)
-        if not real.startswith(root + os.sep):
-            raise NotFound
-        return Path(real)
-
-    def _index(self, channel: Path) -> Response:
+    def _index(self, shown: Generation) -> Response:
         """What a newcomer looks for: the release packages and the keys."""
-        try:
-            with os.scandir(channel / entitlement.OWN) as entries:
-                names = sorted(e.name for e in entries if e.is_file() and _is_listed(e.name))
-        except OSError as error:
-            raise _not_found_or_unreadable(error) from None
+        names = filter(_is_listed, shown.names(entitlement.OWN))
         items = "".join(f'<li><a href="{escape(n)}">{escape(n)}</a></li>\n' for n in names)
         page = (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -196,14 +160,6 @@ class PublishedFiles:
             f"<body><h1>Index of /tuxcare/</h1>\n<ul>\n{items}</ul></body></html>\n"
         )
         return Response(page, mimetype="text/html", headers={"Cache-Control": "no-cache"})
-
-
-def _not_found_or_unreadable(error: OSError) -> NotFound | StorageError:
-    return NotFound() if error.errno in _NOT_THERE else _unreadable(error)
-
-
-def _unreadable(error: OSError) -> StorageError:
-    return StorageError(f"published files cannot be read: {error.strerror}")
 
 
 def _opens(grant: Grant | None, segments: tuple[str, ...]) -> bool:
@@ -242,61 +198,41 @@ def cache_control(segments: tuple[str, ...], is_open: bool) -> str:
     return f"{'public' if is_open else 'private'}, max-age={_YEAR}, immutable"
 
 
-def _open(path: Path) -> tuple[IO[bytes], os.stat_result]:
-    # Not blocking: a named pipe must not hold a worker.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-    try:
-        descriptor = os.open(path, flags)
-    except OSError as error:
-        raise _not_found_or_unreadable(error) from None
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        os.close(descriptor)
-        raise NotFound
-    return os.fdopen(descriptor, "rb"), status
-
-
-def _send(
-    file: IO[bytes], status: os.stat_result, headers: dict[str, str], environ: dict[str, Any]
-) -> Response:
+def _send(opened: Opened, headers: dict[str, str], environ: dict[str, Any]) -> Response:
     response = Response(headers=headers, direct_passthrough=True)
-    modified = datetime.fromtimestamp(int(status.st_mtime), timezone.utc)
-    response.content_length = status.st_size
-    response.last_modified = modified
-    # With the inode: an index of equal size may be replaced within one tick of the clock.
-    response.set_etag(f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}")
+    response.content_length = opened.size
+    response.last_modified = opened.modified
+    response.set_etag(opened.etag)
     try:
         response.make_conditional(
-            _strict_conditions(environ, modified),
+            _strict_conditions(environ, opened.modified),
             accept_ranges=True,
-            complete_length=status.st_size,
+            complete_length=opened.size,
         )
     except RequestedRangeNotSatisfiable:
-        file.close()
+        opened.source.close()
         raise
     if environ["REQUEST_METHOD"] == "HEAD" or response.status_code == 304:
-        file.close()
+        opened.source.close()
         response.response = ()
     elif response.status_code == 206:
-        start, stop = response.content_range.start, response.content_range.stop
-        file.seek(start or 0)
-        whole_rest = stop == status.st_size
-        response.response = (
-            wrap_file(environ, file) if whole_rest else _part(file, (stop or 0) - (start or 0))
-        )
+        start, stop = response.content_range.start or 0, response.content_range.stop or 0
+        whole_rest = stop == opened.size
+        file = opened.source.start(start, None if whole_rest else stop - 1)
+        response.response = wrap_file(environ, file) if whole_rest else _part(file, stop - start)
     else:
-        response.response = wrap_file(environ, file, _CHUNK)
+        response.response = wrap_file(environ, opened.source.start(0, None), _CHUNK)
     return response
 
 
-def _strict_conditions(environ: dict[str, Any], modified: datetime) -> dict[str, Any]:
+def _strict_conditions(environ: dict[str, Any], modified: datetime | None) -> dict[str, Any]:
     """The request's conditions, as far as we honour them.
 
     - A date means this very version: after a rollback the file is older than the client's.
     - Several ranges, or nonsense, are ignored (RFC 9110 allows it): the client gets it all.
     """
     conditions = dict(environ)
-    if conditions.get("HTTP_IF_MODIFIED_SINCE") != http_date(modified):
+    if modified is None or conditions.get("HTTP_IF_MODIFIED_SINCE") != http_date(modified):
         conditions.pop("HTTP_IF_MODIFIED_SINCE", None)
     wanted = parse_range_header(conditions.get("HTTP_RANGE"))
     single = wanted is not None and wanted.units == "bytes" and len(wanted.ranges) == 1

@@ -173,12 +173,13 @@ def run_serve(config: Config, args: argparse.Namespace) -> int:
     from ..adapters.leases import Leases
     from ..usecases.admission import Admission
     from ..usecases.registration import Registration
+    from .storage import published_content
 
     address = parse_listen(args.listen)
     open_trees = [name for name, tree in config.trees.items() if tree.open]
     with opened(config, "service") as parts:
         admission = Admission(Registration(parts.registry, parts.digests, parts.audit))
-        files = PublishedFiles(config.public, open_trees, admission.grant)
+        files = PublishedFiles(published_content(config), open_trees, admission.grant)
         around = Surroundings(
             config.trusted_proxies,
             config.metrics_allow,

@@ -70,3 +70,18 @@ def _publisher(config: Config, pool: Pool, state: State) -> Publisher:
     if isinstance(pool, S3Pool):
         return S3Publisher(bucket, pool, pool, state)
     return S3Publisher(bucket, S3Pool(bucket.below("pool"), config.store), pool, state)
+
+
+def published_content(config: Config):  # type: ignore[no-untyped-def]
+    """What `serve` serves from. Raises ConfigError, StorageError."""
+    if config.public_bucket is None:
+        from ..adapters.http_content import FolderContent
+
+        return FolderContent(config.public)
+    from ..adapters.http_bucket import BucketContent
+    from ..adapters.s3 import Bucket
+
+    bucket = Bucket(config.public_bucket)
+    bucket.check()
+    contents = Bucket(config.store_bucket) if config.store_bucket else bucket
+    return BucketContent(bucket, contents.below("pool"))
