@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
+from urllib.parse import unquote
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import BadRequest, Forbidden, MethodNotAllowed, NotFound
@@ -33,6 +34,7 @@ from .openapi import document
 _API = "/cln/api/els/"
 _HOST = re.compile(r"(?:[A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 AUTHORIZE = "/internal/authorize"
+RESOLVE = "/internal/resolve"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 # How long nginx may go by an answer of `authorize`; see docs/serving.md for how these add up to
@@ -77,6 +79,7 @@ def create_app(
     _api(app, "GET", "/readyz", views.ready)
     _api(app, "GET", "/metrics", views.metrics)
     _api(app, "GET", AUTHORIZE, views.authorize)
+    _api(app, "GET", RESOLVE, views.resolve)
     _api(app, "GET", "/openapi.json", lambda: jsonify(document()))
     app.add_url_rule("/", "root", views.content, methods=_METHODS, provide_automatic_options=False)
     app.add_url_rule(
@@ -172,6 +175,27 @@ class Views:
             return Response(status=403, headers={"Cache-Control": _DENIED})
         return Response(headers={"X-Tuxmirror-Channel": channel, "Cache-Control": _ALLOWED})
 
+    def resolve(self) -> Response:
+        """For a web server in front of a bucket: which object has this path, if it may be had?
+
+        Without X-Tuxmirror-Object the path itself is to be asked for here.
+        """
+        if not is_in(request.remote_addr or "", self._around.trusted_proxies):
+            raise NotFound
+        path = unquote(request.headers.get("X-Tuxmirror-Path", "").partition("?")[0])
+        try:
+            found = self._files.resolve(path.lstrip("/"), _bearer(), g.remote)
+        except Forbidden:
+            g.code = "forbidden"
+            return Response(status=403, headers={"Cache-Control": _DENIED})
+        headers = {"Cache-Control": _ALLOWED}
+        if found is not None:
+            headers["X-Tuxmirror-Object"] = found.link.target
+            headers["X-Tuxmirror-Sha256"] = found.link.sha256
+            headers["X-Tuxmirror-Type"] = found.content_type
+            headers["X-Tuxmirror-Lifetime"] = found.cache_control
+        return Response(headers=headers)
+
     def _channel_of(self, path: str, token: str | None) -> str | None:
         path = path.lstrip("/")
         try:
@@ -256,7 +280,7 @@ def _register_accounts(app: Flask, log: Callable[[str], None], around: Surroundi
             if "code" in g:
                 around.metrics.refused(route, g.code)
         # The web server in front logs what it asked for.
-        if route != AUTHORIZE:
+        if route not in (AUTHORIZE, RESOLVE):
             path = redact(request.path).encode("unicode_escape").decode()
             log(
                 f"{g.remote} {request.method} {path} {response.status_code} {size}"

@@ -11,11 +11,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import IO
+from urllib.parse import urlsplit
 
 from werkzeug.exceptions import NotFound
 
 from ..core.snapshot import File
-from .http_content import Opened
+from .http_content import Link, Opened
 from .s3 import Bucket
 from .s3_index import Channel, PublicationIndex
 from .s3_index import Generation as Shown
@@ -83,8 +84,9 @@ class BucketContent:
         return BucketSource(self._contents, file.sha256)
 
     def presigned(self, sha256: str) -> str:
-        """A URL that gives a content to whoever has it, for an hour."""
-        return self._contents.presigned(_key(sha256), _PRESIGNED)
+        """What follows the endpoint in a URL that gives a content to its holder, for an hour."""
+        url = urlsplit(self._contents.presigned(_key(sha256), _PRESIGNED))
+        return f"{url.path}?{url.query}"
 
 
 class BucketGeneration:
@@ -113,6 +115,10 @@ class BucketGeneration:
         if file is None:
             raise NotFound
         return Opened(self._content.source(file), file.size, file.sha256, None)
+
+    def link(self, segments: tuple[str, ...]) -> Link | None:
+        file = self.find(segments)
+        return None if file is None else Link(self._content.presigned(file.sha256), file.sha256)
 
     def has(self, segments: tuple[str, ...]) -> bool:
         return self.find(segments) is not None

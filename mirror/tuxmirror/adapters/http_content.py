@@ -44,6 +44,14 @@ class Source(Protocol):
         """Not sent after all."""
 
 
+class Link(NamedTuple):
+    """Where a bucket's object is to be had without credentials, for a while: path and query below
+    the service's endpoint. `sha256` is what its bytes have."""
+
+    target: str
+    sha256: str
+
+
 class Generation(Protocol):
     """One state of a channel."""
 
@@ -51,6 +59,9 @@ class Generation(Protocol):
 
     def open(self, segments: tuple[str, ...]) -> Opened:
         """Raises NotFound, StorageError."""
+
+    def link(self, segments: tuple[str, ...]) -> Link | None:
+        """None where there is no such file, or it is not to be had that way."""
 
     def has(self, segments: tuple[str, ...]) -> bool:
         """Whether there is such a file."""
@@ -105,6 +116,9 @@ class FolderGeneration:
         # With the inode: an index of equal size may be replaced within one tick of the clock.
         etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
         return Opened(_OpenFile(file), status.st_size, etag, modified)
+
+    def link(self, segments: tuple[str, ...]) -> Link | None:
+        return None
 
     def has(self, segments: tuple[str, ...]) -> bool:
         try:

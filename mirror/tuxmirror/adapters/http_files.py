@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from html import escape
 from pathlib import PurePosixPath
-from typing import IO, Any, Callable
+from typing import IO, Any, Callable, NamedTuple
 
 from werkzeug.exceptions import Forbidden, NotFound, RequestedRangeNotSatisfiable
 from werkzeug.http import http_date, parse_range_header
@@ -20,7 +20,7 @@ from werkzeug.wsgi import wrap_file
 
 from ..core import entitlement
 from ..core.licence import DEFAULT_CHANNEL, Grant
-from .http_content import Content, Generation, Opened
+from .http_content import Content, Generation, Link, Opened
 
 _CHUNK = 64 * 1024
 _YEAR = 365 * 86400
@@ -44,6 +44,14 @@ _TYPES = {
 _HASHED = re.compile(r"[0-9a-f]{64}-[^/]+")
 # Published again under the same name with every release of the package.
 _LATEST = re.compile(r"-latest-[^/]*\.rpm$")
+
+
+class Resolved(NamedTuple):
+    """What a web server in front needs to send an object of a bucket itself."""
+
+    link: Link
+    content_type: str
+    cache_control: str
 
 
 class PublishedFiles:
@@ -130,6 +138,27 @@ class PublishedFiles:
         if not is_open and not _opens(grant, segments):
             raise Forbidden
         return grant.channel if grant else DEFAULT_CHANNEL
+
+    def resolve(self, path: str, bearer: str | None, remote: str) -> Resolved | None:
+        """Which object a web server in front may send for a decoded path, token and all; None
+        where only this server can answer: a list, an index, or that there is no such thing.
+
+        Raises:
+            Forbidden, TooManyError, StorageError.
+        """
+        request = entitlement.parse(path)
+        if request is None:
+            return None
+        is_open = entitlement.is_open(request.segments, self._open_trees)
+        shown = self._channel_shown(request.segments, request.token or bearer, remote, is_open)
+        try:
+            link = self._content.generation(shown, request.generation).link(request.segments)
+        except NotFound:
+            return None
+        if link is None or request.segments[-1] == entitlement.MIRRORLIST:
+            return None
+        lifetime = cache_control(request.segments, is_open)
+        return Resolved(link, content_type(request.segments), lifetime)
 
     def check(self) -> None:
         """Raises StorageError where nothing published can be read."""

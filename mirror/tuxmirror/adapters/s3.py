@@ -217,6 +217,11 @@ class Bucket:
                 )
             )
 
+    @property
+    def endpoint(self) -> str:
+        """The service's URL."""
+        return str(self._client.meta.endpoint_url)
+
     def check(self) -> None:
         """Whether the bucket is there and lets us in. Raises ConfigError, StorageError."""
         with self._errors(""):
@@ -268,7 +273,8 @@ def make_client(location: Location) -> Any:
         "read_timeout": 60,
         "max_pool_connections": 2 * THREADS,
         "signature_version": "s3v4",
-        "s3": {"payload_signing_enabled": True},
+        # The bucket in the path: one host, for nginx in front and for services without DNS.
+        "s3": {"payload_signing_enabled": True, "addressing_style": "path"},
     }
     checksums = {
         "request_checksum_calculation": "when_required",

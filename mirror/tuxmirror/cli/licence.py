@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import licence as rules
-from ..core import nginx
+from ..core import nginx, nginx_origin
 from ..core.config import Config
 
 Handler = Callable[[Config, argparse.Namespace], int]
@@ -81,6 +81,25 @@ def _add_nginx_config(subparsers: Any) -> None:
         default=nginx.ACCESS_LOG,
         metavar="FILE",
         help="(default: %(default)s)",
+    )
+    command.add_argument(
+        "--origin",
+        choices=("files", "s3"),
+        default="files",
+        help="where what is served lies (default: %(default)s)",
+    )
+    command.add_argument(
+        "--content-cache",
+        type=Path,
+        default=nginx_origin.CONTENT_CACHE,
+        metavar="FOLDER",
+        help="with --origin s3: for objects of the bucket (default: %(default)s)",
+    )
+    command.add_argument(
+        "--content-cache-size",
+        default="50g",
+        metavar="SIZE",
+        help="how much of them (default: %(default)s)",
     )
     command.set_defaults(handler=_later("run_nginx_config"))
 

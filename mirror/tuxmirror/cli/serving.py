@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import licence as rules
 from ..core.config import Config
@@ -23,6 +23,9 @@ from ..core.errors import ConfigError
 from ..core.licence import Host, Licence, Terms, format_time, time_or_none
 from ..ports_registry import AuditLog, Registry
 from ..usecases import hosts, licences
+
+if TYPE_CHECKING:
+    from ..core.nginx_origin import Origin
 
 STATE = "state"
 DATABASE = "registry.sqlite"
@@ -221,8 +224,26 @@ def run_nginx_config(config: Config, args: argparse.Namespace) -> int:
         access_log=args.access_log,
         open_trees=[name for name, tree in config.trees.items() if tree.open],
     )
-    print(nginx.render(settings), end="")
+    if args.origin == "s3":
+        from ..core import nginx_origin
+
+        text = nginx_origin.render(settings, _origin(config, args))
+    else:
+        text = nginx.render(settings)
+    print(text, end="")
     return 0
+
+
+def _origin(config: Config, args: argparse.Namespace) -> Origin:
+    from ..adapters.s3 import Bucket
+    from ..core.nginx_origin import Origin
+
+    if config.public_bucket is None:
+        raise ConfigError(
+            "--origin s3: what is served lies in a folder", expected="public = s3://BUCKET/PREFIX"
+        )
+    endpoint = Bucket(config.public_bucket).endpoint
+    return Origin(endpoint, args.content_cache, args.content_cache_size)
 
 
 def _key_of(args: argparse.Namespace) -> str:

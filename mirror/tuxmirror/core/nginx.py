@@ -8,7 +8,7 @@ both servers the same questions.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ LEASES = Path("/run/tuxmirror/leases")
 AUTH_CACHE = Path("/run/nginx-tuxmirror")
 ACCESS_LOG = Path("/var/log/nginx/tuxmirror.log")
 
+_NOTHING: Mapping[str, str] = {}
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@+\[\]-]+")
 _SERVER_NAME = re.compile(r"(?!-)[A-Za-z0-9.-]{1,253}")
 
@@ -57,7 +58,12 @@ def render(settings: Settings) -> str:
     Raises:
         ConfigError: a setting that nginx would read as something else.
     """
-    _check(settings)
+    check(settings)
+    return fill(_TEMPLATE, settings)
+
+
+def fill(template: str, settings: Settings, more: Mapping[str, str] = _NOTHING) -> str:
+    """The template with `@name@` replaced, by `more` and by what all sites have."""
     tls = settings.certificate is not None
     values = {
         "server_name": settings.server_name,
@@ -73,21 +79,24 @@ def render(settings: Settings) -> str:
         "open_trees": _open_trees(_OPEN_TREE, settings.open_trees),
         "open_trees_token": _open_trees(_OPEN_TREE_CHOSEN, settings.open_trees),
         "open_trees_generation": _open_trees(_OPEN_TREE_GENERATION, settings.open_trees),
+        "log": _LOG,
         "proxy": _PROXY,
         "authorize": _AUTHORIZE,
         "ask_open": _ASK_OPEN,
         "gated": _headers("$tux_cache_gated", tls),
         "open": _headers("$tux_cache_open", tls),
         **_PATTERNS,
+        **more,
     }
-    text = _TEMPLATE
+    text = template
     # Again and again: some values name others.
     for _ in range(3):
         text = re.sub(r"@([a-z_]+)@", lambda match: values[match[1]], text)
     return text
 
 
-def _check(settings: Settings) -> None:
+def check(settings: Settings) -> None:
+    """Raises ConfigError."""
     if not _SERVER_NAME.fullmatch(settings.server_name):
         raise ConfigError(
             f"--server-name: '{settings.server_name}' is not a host name",
@@ -105,6 +114,11 @@ def _check(settings: Settings) -> None:
         "--service": settings.service,
         "--listen": settings.listen,
     }
+    check_plain(named)
+
+
+def check_plain(named: Mapping[str, object]) -> None:
+    """Raises ConfigError for a value that nginx would read as something else."""
     for name, value in named.items():
         if value is not None and not _PLAIN.fullmatch(str(value)):
             raise ConfigError(
@@ -222,6 +236,18 @@ _OPEN_TREE = """
     }
 """
 
+_LOG = """\
+# No secret gets into the access log: not at its place, and not misplaced.
+map $uri $tux_logged {
+    default $uri;
+    "~^(?<tux_before>/[^/]*/[^/]*/)[^/]{32,}(?<tux_after>.*)$" "$tux_before<token>$tux_after";
+    "~/[A-Za-z0-9_-]{32,}(?:/|$)" "<path with a token>";
+    "~tux_[A-Za-z0-9_-]" "<path with a token>";
+    "~*(?:ES[UA]|AC)-[0-9A-Z]{12,}" "<path with a key>";
+}
+log_format tuxmirror '$remote_addr [$time_iso8601] $request_method $tux_logged $status '
+                     '$body_bytes_sent $request_time';"""
+
 _TEMPLATE = """\
 # Written by `tuxmirror nginx-config`: put it into /etc/nginx/conf.d/, and write it again rather
 # than editing it. nginx.conf itself wants `worker_processes auto;`, `pcre_jit on;` and as many
@@ -286,16 +312,7 @@ map $tux_lifetime $tux_cache_gated {
     "" "no-cache";
 }
 
-# No secret gets into the access log: not at its place, and not misplaced.
-map $uri $tux_logged {
-    default $uri;
-    "~^(?<tux_before>/[^/]*/[^/]*/)[^/]{32,}(?<tux_after>.*)$" "$tux_before<token>$tux_after";
-    "~/[A-Za-z0-9_-]{32,}(?:/|$)" "<path with a token>";
-    "~tux_[A-Za-z0-9_-]" "<path with a token>";
-    "~*(?:ES[UA]|AC)-[0-9A-Z]{12,}" "<path with a key>";
-}
-log_format tuxmirror '$remote_addr [$time_iso8601] $request_method $tux_logged $status '
-                     '$body_bytes_sent $request_time';
+@log@
 @refuse_plain@
 server {
 @listen@
