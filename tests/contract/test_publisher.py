@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.support.mirror import age_generations, fingerprint
+from tests.support.mirror import fingerprint
 from tests.support.storage import Place
 from tuxmirror.core.errors import LockedError, RefusedError, StorageError, VerificationError
 from tuxmirror.core.publication import Publication, Retained
@@ -171,7 +171,7 @@ def test_tidy_keeps_what_is_shown_and_what_readers_may_still_hold(place):
     for number in range(6):
         show(place, TREE, f"s{number}", {f"os/{number}.rpm": b"x"})
     show(place, TREE, "s0", {"os/0.rpm": b"x"}, channel="candidate")
-    age_generations(place.public)
+    place.age()
     place.publisher.tidy(TREE)
     left = {publication.snapshot for publication in place.publisher.publications(TREE)}
     assert left == {"s0", "s3", "s4", "s5"}
@@ -182,7 +182,7 @@ def test_tidy_keeps_what_is_shown_and_what_readers_may_still_hold(place):
 def test_tidy_keeps_no_folder_without_a_record(folder):
     for number in range(6):
         show(folder, TREE, f"s{number}", {f"os/{number}.rpm": b"x"})
-    age_generations(folder.public)
+    folder.age()
     folder.publisher.tidy(TREE)
     left = {path.name for path in (folder.public / ".publications" / TREE).iterdir()}
     assert left == {"s3", "s4", "s5"}
@@ -319,7 +319,7 @@ def test_channels_share_parts_and_tidy_keeps_what_is_shown(place):
         site = [site_part(place, "oval", {OVAL: b"%d" % number})]
         show_with_site(place, f"s{number}", site)
     show_with_site(place, "s9", [site_part(place, "oval", {OVAL: b"0"})], channel="candidate")
-    age_generations(place.public)
+    place.age()
     place.publisher.tidy(TREE)
     kept = {file.sha256 for one in place.publisher.site_parts() for file in one.files}
     assert kept == {place.pool.add(b"%d" % number) for number in (0, 3, 4, 5)}

@@ -8,6 +8,7 @@ place.damage("pool", "ab/abcd…", b"bytes")  # what somebody else does to it
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from tuxmirror.cli.storage import Storage, make_storage
 from tuxmirror.core.config import Config
 from tuxmirror.core.location import Location
 
-from .mirror import Tree, view
+from .mirror import Tree, age_generations, view
 from .s3 import S3Service
 
 KINDS = ("files", "s3", "store-s3", "public-s3")
@@ -93,6 +94,18 @@ class Place:
         client = self.service.client()
         client.head_object(**at)
         client.delete_object(**at) if data is None else client.put_object(**at, Body=data)
+
+    def age(self) -> None:
+        """As if all that channels showed had been shown long ago."""
+        if not (self.config.public_bucket and self.service):
+            age_generations(self.config.public)
+            return
+        for name, data in self.served().items():
+            if name.startswith("channels/"):
+                document = json.loads(data)
+                for generation in document["shown"]:
+                    generation["since"] -= 86400
+                self.damage_served(name, json.dumps(document).encode())
 
     def shown(self, channel: str = "vetted") -> Tree:
         """What a client of a channel finds: SHA-256 by URL path."""

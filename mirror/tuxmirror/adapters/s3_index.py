@@ -19,11 +19,15 @@ FILES = ".files"
 
 
 class Generation(NamedTuple):
-    """What a channel shows: the names of publications by tree, of parts of its site by owner."""
+    """What a channel shows: the names of publications by tree, of parts of its site by owner.
+
+    `since` is when it was switched to, in seconds since the epoch by the publisher's clock.
+    """
 
     number: int
     trees: Mapping[str, str]
     site: Mapping[str, str]
+    since: int
 
 
 class Channel(NamedTuple):
@@ -34,7 +38,7 @@ class Channel(NamedTuple):
 
     @property
     def current(self) -> Generation:
-        return self.shown[0] if self.shown else Generation(0, {}, {})
+        return self.shown[0] if self.shown else Generation(0, {}, {}, 0)
 
 
 class PublicationIndex:
@@ -55,7 +59,8 @@ class PublicationIndex:
         try:
             shown = json.loads(stored.data)["shown"]
             generations = tuple(
-                Generation(int(g["generation"]), dict(g["trees"]), dict(g["site"])) for g in shown
+                Generation(int(g["generation"]), dict(g["trees"]), dict(g["site"]), int(g["since"]))
+                for g in shown
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise VerificationError(

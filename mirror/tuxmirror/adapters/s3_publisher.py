@@ -17,7 +17,8 @@ reader that stays with a generation sees one state of all trees.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..core import site as sites
 from ..core.errors import LockedError, MirrorError, StorageError
@@ -29,8 +30,10 @@ from .s3 import Bucket, Changed
 from .s3_index import FILES, Generation, PublicationIndex, part_place, publication_place
 from .s3_pool import S3Pool
 
-# Readers that resolved the channel just before a switch are still at it.
+# Readers that resolved the channel, or fetched a mirror list, just before a switch are still at it;
+# as `publisher` has it.
 KEEP_GENERATIONS = 3
+KEEP_SECONDS = 600
 _PATIENCE = 60.0
 
 
@@ -127,9 +130,10 @@ class S3Publisher:
         for part in site:
             self._keep(part)
         names = {owner: part.name for owner, part in parts.items()}
-        fresh = Generation(found.current.number + 1, shown, names)
+        now = int(time.time())
+        fresh = Generation(found.current.number + 1, shown, names, now)
         try:
-            self._write(channel, (fresh, *found.shown)[:KEEP_GENERATIONS], found.etag)
+            self._write(channel, _kept((fresh, *found.shown), now), found.etag)
         except Changed:
             raise LockedError(
                 f"somebody else published to {channel} at the same moment",
@@ -146,7 +150,13 @@ class S3Publisher:
 
     def _write(self, channel: str, shown: Collection[Generation], etag: str | None) -> None:
         generations = [
-            {"generation": g.number, "trees": dict(g.trees), "site": dict(g.site)} for g in shown
+            {
+                "generation": g.number,
+                "since": g.since,
+                "trees": dict(g.trees),
+                "site": dict(g.site),
+            }
+            for g in shown
         ]
         data = json.dumps({"channel": channel, "shown": generations}, indent=1).encode()
         self._bucket.put(f"channels/{channel}", data, etag, new=etag is None)
@@ -248,3 +258,13 @@ class S3Publisher:
                 listed = self._index.files(tree, name) or {}
                 needed |= {file.sha256 for file in listed.values()}
         self._contents.remove([sha for sha, _ in self._contents.contents() if sha not in needed])
+
+
+def _kept(generations: Sequence[Generation], now: int) -> list[Generation]:
+    """The newest few, and those that were shown lately: one was until its successor was made."""
+    kept = list(generations[:KEEP_GENERATIONS])
+    for newer, one in zip(generations[KEEP_GENERATIONS - 1 :], generations[KEEP_GENERATIONS:]):
+        if newer.since < now - KEEP_SECONDS:
+            break
+        kept.append(one)
+    return kept

@@ -163,7 +163,9 @@ server {
         proxy_hide_header Content-Type;
         proxy_hide_header Cache-Control;
         proxy_hide_header x-amz-request-id;
+        proxy_hide_header x-amzn-requestid;
         proxy_hide_header x-amz-id-2;
+        proxy_hide_header x-amz-content-sha256;
         proxy_hide_header x-rgw-object-type;
         proxy_hide_header x-amz-version-id;
         proxy_hide_header x-amz-server-side-encryption;
