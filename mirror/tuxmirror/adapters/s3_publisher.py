@@ -238,8 +238,9 @@ class S3Publisher:
 
     def tidy(self, tree: str) -> None:
         with self._state.lock("publish", _PATIENCE):
-            channels = [self._index.channel(name) for name in self.channels()]
-            generations = [generation for found in channels for generation in found.shown]
+            generations = [
+                generation for name in self.channels() for generation in self._tidied(name)
+            ]
             shown = {generation.trees.get(tree) for generation in generations}
             doomed = [name for name in self._names(tree) if name not in shown]
             # What says that it is whole goes first.
@@ -250,6 +251,18 @@ class S3Publisher:
             self._bucket.remove(strays)
             if (doomed or strays) and self._contents is not self._pool:
                 self._tidy_contents()
+
+    def _tidied(self, channel: str) -> Sequence[Generation]:
+        """What the channel lists once the oldest generations left it."""
+        found = self._index.channel(channel)
+        kept = _kept(found.shown, int(time.time()))
+        if len(kept) < len(found.shown):
+            try:
+                self._write(channel, kept, found.etag)
+            except Changed:
+                # Somebody just published: it is his to tidy.
+                return found.shown
+        return kept
 
     def _tidy_contents(self) -> None:
         needed = {file.sha256 for part in self.site_parts() for file in part.files}
