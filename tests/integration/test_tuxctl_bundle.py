@@ -3,12 +3,12 @@
 import json
 import stat
 import tarfile
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import pytest
 
 from tests.integration.conftest import LICENCE
+from tests.support.background import Background
 from tests.support.client_root import TOKEN
 from tuxctl import aws, scrub
 
@@ -56,7 +56,7 @@ def littered(register, client_root, registration):
         "[site]\nbaseurl=https://u:urlpass@site.example/x\npassword=rep0pass\n",
     )
     client_root.write(
-        "etc/tuxcare/fips.d/odd.conf",
+        "etc/dnf/plugins/odd.conf",
         f"-----BEGIN RSA PRIVATE KEY-----\n{SECRETS['private key']}\n"
         "-----END RSA PRIVATE KEY-----\n",
     )
@@ -86,6 +86,7 @@ def test_no_secret_is_in_the_archive(littered, tuxctl, tmp_path):
     assert repo == littered.read("etc/yum.repos.d/almalinux-baseos.repo")
     assert "tuxctl-support/files/var/lib/tuxcare/journal/journal.json" in members
     assert json.loads(members["tuxctl-support/status.json"].decode())["registered"] is True
+    assert json.loads(members["tuxctl-support/verify.json"].decode())["rows"]
     assert "tuxctl-support/commands/packages" in members
 
 
@@ -161,7 +162,7 @@ def test_long_logs_are_cut_at_a_line(littered, tuxctl, tmp_path):
 # -- AWS -------------------------------------------------------------------------------------------
 
 
-class InstanceService:
+class InstanceService(Background):
     """169.254.169.254 as an instance sees it; `version` 1 knows no session tokens."""
 
     def __init__(self, version, body=b'{"accountId": "123456789012", "region": "us-east-1"}'):
@@ -188,18 +189,7 @@ class InstanceService:
             def log_message(self, *_):
                 pass
 
-        self._server = HTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -5,18 +5,14 @@ with Proxy() as proxy:
     proxy.seen                  # URLs and tunnels that were asked for
 """
 
-import threading
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.background import Background
 
 
-class _Server(ThreadingMixIn, HTTPServer):
-    daemon_threads = True
-
-
-class Proxy:
+class Proxy(Background):
     """On 127.0.0.1, a port of its own; `url` says which."""
 
     def __init__(self):
@@ -27,18 +23,7 @@ class Proxy:
         class Handler(_Handler):
             proxy = owner
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
 
 class _Handler(BaseHTTPRequestHandler):

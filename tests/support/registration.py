@@ -14,21 +14,14 @@ import contextlib
 import json
 import secrets
 import ssl
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.background import Background
 
 PREFIX = "/cln/api/els/"
 
 
-class _Server(ThreadingMixIn, HTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, request, client_address):
-        """Clients that turn away, from a certificate for one, are none of the test's concern."""
-
-
-class RegistrationServer:
+class RegistrationServer(Background):
     """On 127.0.0.1, a port of its own; `url` says which."""
 
     def __init__(self, has_key_check=True):
@@ -46,18 +39,7 @@ class RegistrationServer:
         class Handler(_Handler):
             service = owner
 
-        self._server = _Server(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def __enter__(self):
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Handler)
 
     @contextlib.contextmanager
     def tls(self, certificate, key):

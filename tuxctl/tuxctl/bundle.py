@@ -19,9 +19,8 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from tuxcare.errors import ConfigError, StorageError, TuxcareError, VerificationError
 from tuxcare.host import read_text, read_token
-from tuxctl import aws, scrub
+from tuxctl import aws, scrub, status, verify
 from tuxctl.context import Context
-from tuxctl.status import collect
 
 SCHEMA = 1
 
@@ -91,7 +90,7 @@ def write(
     Raises UsageError without root, StorageError where the file is there already or cannot be
     written, VerificationError where a secret would be in it.
     """
-    context.require_root()
+    context.require_root("this reads what root alone may read")
     secrets = _secrets(context)
     account = None if offline else aws.account_id(aws.SERVICE)
     raw = _collect(context, account, offline)
@@ -152,7 +151,8 @@ def _secrets(context: Context) -> Dict[str, str]:
 
 def _collect(context: Context, account: Optional[str], offline: bool) -> List[Member]:
     members = [Member("summary.json", _json(_summary(context, account)))]
-    members.append(Member("status.json", _document(lambda: collect(context, offline))))
+    members.append(Member("status.json", _document(lambda: status.collect(context, offline))))
+    members.append(Member("verify.json", _document(lambda: verify.collect(context))))
     members += _files(context)
     members += _logs(context)
     members += _commands(context)

@@ -49,9 +49,10 @@ class Context:
 
     def set_network(self, options: "Options") -> None:
         """What the command line says of proxy, certificates and patience. Raises UsageError."""
-        from tuxctl.network import Network, read_dnf_main
+        from tuxctl import dnfconf
+        from tuxctl.network import Network
 
-        self._network = Network(options, read_dnf_main(self.paths))
+        self._network = Network(options, dnfconf.read_main(self.paths))
 
     @property
     def network(self) -> "Network":
@@ -82,10 +83,10 @@ class Context:
     def now(self) -> datetime.datetime:
         return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
 
-    def require_root(self) -> None:
+    def require_root(self, why: str = "this changes the system") -> None:
         """Raises UsageError for people who are not root, on the running host."""
         if self.system.root == "/" and self.system.euid() != 0:
-            raise UsageError("this changes the system: run it as root")
+            raise UsageError("{}: run it as root".format(why))
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:

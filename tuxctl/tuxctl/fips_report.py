@@ -7,6 +7,7 @@ from tuxcare.host import FipsChoice
 from tuxctl.context import Context
 from tuxctl.fips import attest, state
 
+PREFIX = "FIPS mode: "
 _TO_DO = "FIPS mode is chosen, not reached: {} things are to do; 'tuxctl fips enable' does them"
 
 
@@ -35,10 +36,10 @@ def describe(context: Context, choice: FipsChoice) -> FipsReport:
         attestation = attest.collect(context, choice)
         enabled: Optional[object] = state.read(context)
     except (ConfigError, StorageError, PermissionError) as error:
-        return FipsReport(document, ["FIPS mode: {}".format(error)], [])
+        return FipsReport(document, [PREFIX + str(error)], [])
     for name in ("reboot_pending", "modules", "checks", "expired"):
         document[name] = attestation[name]
-    differences = ["FIPS mode: {}".format(text) for text in attestation["drift"]]
+    differences = [PREFIX + text for text in attestation["drift"]]
     if attestation["reboot_pending"]:
         return FipsReport(document, [], ["FIPS mode takes effect with the next boot"])
     if not differences:

@@ -7,14 +7,14 @@ registers once it runs, and takes a seat of its own then.
 """
 
 import os
-from typing import List, Optional
+from typing import List
 
 from tuxcare.errors import ConfigError, NotRegistered
-from tuxcare.host import read_registration, read_token
+from tuxcare.host import read_registration
 from tuxctl import identity
 from tuxctl.context import Context
 from tuxctl.records import OWNED, SECRET
-from tuxctl.unregister import tell_service
+from tuxctl.unregister import known_token, tell_service
 
 _LOGS = ("var/log/dnf*.log*", "var/log/hawkey.log*")
 _CACHE = "var/cache/dnf"
@@ -27,7 +27,7 @@ _NEXT = (
 def prepare(context: Context, local: bool = False) -> None:
     """`local`: without telling the service. Raises NotRegistered, NetworkError, StorageError."""
     with context.changing():
-        token = _token(context)
+        token = known_token(context)
         if token is None and context.journal.is_empty():
             raise NotRegistered("Server is not registered", "An image needs no preparing then.")
         if token is not None and not local and not _is_copy(context):
@@ -43,14 +43,6 @@ def prepare(context: Context, local: bool = False) -> None:
         context.console.note("{}: has the token in it, which opens nothing any more".format(trace))
     context.console.say("Ready to be copied")
     context.console.note(_NEXT)
-
-
-def _token(context: Context) -> Optional[str]:
-    try:
-        return read_token(context.paths)
-    except ConfigError as error:
-        context.console.note("{}; its seat cannot be given back".format(error.message))
-        return None
 
 
 def _is_copy(context: Context) -> bool:

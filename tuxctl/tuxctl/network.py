@@ -11,7 +11,6 @@ Where each comes from, first to last:
 dnf needs proxy and CA file for its packages, so a host that has to have them has them in dnf.conf.
 """
 
-import configparser
 import os
 import re
 from typing import Any, Dict, Mapping, NamedTuple, Optional
@@ -21,7 +20,6 @@ import requests
 import requests.utils
 
 from tuxcare.errors import ConfigError, UsageError
-from tuxcare.host import HostPaths, read_text
 
 TIMEOUT = 30.0
 _CONNECT = 10.0
@@ -106,20 +104,6 @@ class Network:
         session = requests.Session()
         session.trust_env = False
         return session
-
-
-def read_dnf_main(paths: HostPaths) -> Dict[str, str]:
-    """The [main] section of /etc/dnf/dnf.conf, empty where there is none or dnf alone minds."""
-    try:
-        text = read_text(paths.join("/etc/dnf/dnf.conf"))
-    except (PermissionError, ConfigError):
-        return {}
-    parser = configparser.ConfigParser(interpolation=None, default_section="", strict=False)
-    try:
-        parser.read_string(text or "")
-    except configparser.Error:
-        return {}
-    return dict(parser["main"]) if parser.has_section("main") else {}
 
 
 def _option_proxy(text: Optional[str]) -> Optional[Proxy]:

@@ -32,8 +32,14 @@ def status(context: Context, as_json: bool = False, offline: bool = False) -> No
     if document["drift"]:
         raise Drift(
             "this host is not as tuxctl left it: {}".format("; ".join(document["drift"])),
-            "Run 'tuxctl --force' with the licence key to bring it back.",
+            _way_out(document),
         )
+
+
+def _way_out(document: Dict[str, Any]) -> str:
+    if all(text.startswith(fips_report.PREFIX) for text in document["drift"]):
+        return "'tuxctl fips enable' brings it back; 'tuxctl verify' says more."
+    return "Run 'tuxctl --force' with the licence key to bring it back; 'tuxctl verify' says more."
 
 
 def collect(context: Context, offline: bool = False) -> Dict[str, Any]:

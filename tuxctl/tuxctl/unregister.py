@@ -29,7 +29,7 @@ def unregister(context: Context, telling: str = REQUIRED, keep_key: bool = False
     (run it again).
     """
     with context.changing():
-        token = _token(context)
+        token = known_token(context)
         if token is None and context.journal.is_empty():
             raise NotRegistered("Server is not registered")
         if token is not None:
@@ -57,7 +57,8 @@ def boot_remarks(context: Context) -> List[str]:
     return lines
 
 
-def _token(context: Context) -> Optional[str]:
+def known_token(context: Context) -> Optional[str]:
+    """The host's token; None where there is none to give back, or a damaged one, which is told."""
     try:
         return read_token(context.paths)
     except ConfigError as error:

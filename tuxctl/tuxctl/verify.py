@@ -28,7 +28,7 @@ _FIPS_ROWS = (
 
 def verify(context: Context, as_json: bool = False) -> None:
     """Raises NotRegistered, UsageError without root, Drift where a row fails."""
-    context.require_root()
+    context.require_root("this reads what root alone may read")
     document = collect(context)
     if as_json:
         context.console.say(json.dumps(document, indent=2))

@@ -1,11 +1,10 @@
 """Rows on the repository files, dnf's settings and the plugin."""
 
-import configparser
 from typing import Any, Dict, Iterator, List, Mapping
 
-from tuxcare.host import FipsChoice, read_content_url, read_text
+from tuxcare.host import FipsChoice, read_content_url
 from tuxcare.repofile import RepoFile
-from tuxctl import drift, repos
+from tuxctl import dnfconf, drift, repos
 from tuxctl.context import Context
 from tuxctl.licence import ESU, FIPS
 from tuxctl.repositories import TUXCARE, VETTED, Repository
@@ -113,7 +112,7 @@ def _values(file: RepoFile, section: str) -> Dict[str, str]:
 
 def _dnf(context: Context) -> Row:
     """V-269163: gpgcheck; ours besides: plugins, without which no pin holds."""
-    main = _ini(context, "/etc/dnf/dnf.conf", "main")
+    main = dnfconf.read_main(context.paths)
     problems = []
     if main.get("gpgcheck", "0").lower() in _NO:
         problems.append("gpgcheck is not 1")
@@ -129,7 +128,7 @@ def _dnf(context: Context) -> Row:
 
 
 def _plugin(context: Context) -> Row:
-    main = _ini(context, "/etc/dnf/plugins/tuxcare.conf", "main")
+    main = dnfconf.read_main(context.paths, dnfconf.PLUGIN)
     off = main.get("enabled", "1").lower() in _NO
     return judge(
         "plugin",
@@ -138,12 +137,3 @@ def _plugin(context: Context) -> Row:
         ["enabled=0 in /etc/dnf/plugins/tuxcare.conf"] if off else [],
         "Set enabled=1 there: without it nothing holds the pins at dnf's level.",
     )
-
-
-def _ini(context: Context, path: str, section: str) -> Dict[str, str]:
-    parser = configparser.ConfigParser(interpolation=None, default_section="", strict=False)
-    try:
-        parser.read_string(read_text(context.paths.join(path)) or "")
-    except configparser.Error:
-        return {}
-    return dict(parser[section]) if parser.has_section(section) else {}
