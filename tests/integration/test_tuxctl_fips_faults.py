@@ -3,7 +3,8 @@
 import pytest
 
 from tests.support.faults import Killed
-from tests.support.fips_machine import NEW, OLD, POLICY, Machine
+from tests.support.fips_machine import NEW, OLD, POLICY, LiveSystem, Machine
+from tuxctl.system import Outcome
 
 ENABLE = ("fips", "enable", "--yes", "--accept", "drivers")
 DISABLE = ("fips", "disable", "--yes")
@@ -183,6 +184,32 @@ def test_el10_has_kernel_arguments_alone(machine, tuxctl, client_root, release):
     client_root.path("etc/crypto-policies/config").unlink()
     assert tuxctl(*DISABLE).status == 0
     assert machine.state()[1:] == before[1:]
+
+
+@pytest.mark.parametrize(("answer", "status"), [(b"y\n", 0), (b"n\n", 2), (b"", 2)])
+def test_a_person_is_asked(machine, tuxctl, client_root, monkeypatch, answer, status):
+    monkeypatch.setattr(LiveSystem, "on_terminal", lambda _self: True)
+    before = machine.state()
+    done = tuxctl("fips", "enable", "--accept", "drivers", stdin=answer)
+    assert done.status == status, done
+    assert "Go on with this? [y/N]" in done.err
+    assert is_on(machine, client_root) if status == 0 else machine.state() == before
+
+
+def test_without_a_pin_package_to_be_had_that_is_told(machine, tuxctl):
+    done = tuxctl("fips", "enable", "--dry-run", "--accept", "drivers")
+    assert "warning  pin-package: tuxcare-fips-pin is not offered" in done.out
+    assert "tuxcare-fips-pin-strict" in tuxctl("fips", "enable", "--dry-run", "--strict").out
+
+
+def test_a_token_in_what_dnf_says_is_not_repeated(machine, tuxctl, client_root):
+    token = client_root.read("etc/tuxcare/token").strip()
+    failing = f"Error: 403 for http://h/tuxcare/9.2/{token}/esu/x86_64/repomd.xml\n"
+    machine._dnf = lambda _arguments: Outcome(1, "", failing)
+    done = tuxctl(*ENABLE)
+    assert done.status == 3, done
+    assert "http://h/tuxcare/9.2/****/esu/x86_64/repomd.xml" in done.err
+    assert token not in done.out + done.err
 
 
 def test_unregistering_by_hand_takes_fips_mode_back(machine, tuxctl, client_root):

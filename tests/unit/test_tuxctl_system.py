@@ -114,3 +114,22 @@ def test_a_program_that_is_not_there_is_named(system):
 def test_a_program_that_hangs_is_ended(system):
     with pytest.raises(StorageError, match="sleep did not end"):
         system.run(["sleep", "30"], timeout=0.05)
+
+
+def test_a_shielded_program_ends_before_being_told_to_end_takes_effect(tmp_path):
+    """Twice, as people do; the program itself is not hit by Ctrl-C of the terminal."""
+    script = 'kill -TERM "$PPID"; kill -INT "$PPID"; sleep 0.2; echo done > "$0"'
+    with pytest.raises(KeyboardInterrupt):
+        System().run(["sh", "-c", script, str(tmp_path / "mark")], shielded=True)
+    assert (tmp_path / "mark").read_text() == "done\n"
+
+
+def test_a_shielded_program_has_a_session_of_its_own():
+    done = System().run(["sh", "-c", "ps -o sid= -p $$"], shielded=True)
+    assert int(done.stdout) != os.getsid(0)
+
+
+def test_a_programs_environment_is_plain_and_what_is_given(monkeypatch):
+    monkeypatch.setenv("SECRET", "x")
+    done = System().run(["sh", "-c", "echo $SECRET,$AGREED,$LC_ALL"], environment={"AGREED": "1"})
+    assert done.stdout == ",1,C.UTF-8\n"

@@ -311,6 +311,16 @@ def _platform(machine: Machine, pins: Sequence[Pin]) -> Iterator[Finding]:
         )
 
 
+def no_pin_package(name: str) -> Finding:
+    return Finding(
+        WARNING,
+        "pin-package",
+        "{} is not offered: the DNF plugin holds the builds, and nothing holds them against "
+        "'rpm -U' or tools that load no plugin".format(name),
+        "It is in the repository tuxcare-base, where the content server has one.",
+    )
+
+
 def is_fips(policy: str) -> bool:
     """Whether a crypto policy is FIPS, perhaps with subpolicies (`FIPS:OSPP`)."""
     return policy.partition(":")[0] == "FIPS"

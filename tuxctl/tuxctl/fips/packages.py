@@ -1,5 +1,6 @@
 """rpm and dnf, for FIPS mode: what is installed, what is offered, and the transaction."""
 
+import re
 from typing import Any, List, Mapping, Optional, Sequence
 
 from tuxcare.errors import NetworkError, RefusedError, StorageError
@@ -17,6 +18,14 @@ ACTION = "fips-packages"
 # dnf can take hours on a slow line; nothing good comes of cutting a transaction off.
 _NO_LIMIT = None
 _SHOWN_LINES = 12
+# The plugin keeps it out of what dnf says; this is for a plugin that is switched off.
+_TOKEN = re.compile(r"(?<=/)[A-Za-z0-9_-]{32,}(?=/)")
+_KERNEL_PACKAGES = (
+    "kernel-core",
+    "kernel-modules-core",
+    "kernel-modules",
+    "kernel-modules-extra",
+)
 
 
 class Packages:
@@ -47,10 +56,7 @@ class Packages:
 
     def kernel_files(self, release: str, packages: Sequence[Package], with_fips: bool) -> List[str]:
         """Paths in the packages of a kernel that is installed or offered; none where unknown."""
-        names = [
-            "{}-{}".format(name, release)
-            for name in ("kernel-core", "kernel-modules-core", "kernel-modules")
-        ]
+        names = ["{}-{}".format(name, release) for name in _KERNEL_PACKAGES]
         if any(builds.kernel_release(package) == release for package in packages):
             return self._system.run(["rpm", "-ql"] + names).stdout.splitlines()
         argv = ["dnf", "--quiet", "repoquery", "--available", "--list"]
@@ -111,6 +117,14 @@ def offered_pin_package(mode: str, available: Sequence[Package]) -> Optional[Pac
     return builds.newest([package for package in available if package.name == PIN_PACKAGES[mode]])
 
 
+def has_pin_package(
+    mode: str, installed: Sequence[Installed], available: Sequence[Package]
+) -> bool:
+    """Whether the mode's pin package is there, or can be had."""
+    here = {item.package.name for item in installed}
+    return PIN_PACKAGES[mode] in here or offered_pin_package(mode, available) is not None
+
+
 def other_pin_packages(mode: Optional[str], installed: Sequence[Installed]) -> List[str]:
     """Installed pin packages of other modes than this one; None: of any."""
     names = {name for key, name in PIN_PACKAGES.items() if key != mode}
@@ -119,4 +133,4 @@ def other_pin_packages(mode: Optional[str], installed: Sequence[Installed]) -> L
 
 def _last_lines(done: Outcome) -> str:
     text = done.stderr.strip() or done.stdout.strip() or "no message"
-    return "\n".join(text.splitlines()[-_SHOWN_LINES:])
+    return "\n".join(_TOKEN.sub("****", text).splitlines()[-_SHOWN_LINES:])

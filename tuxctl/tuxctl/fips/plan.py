@@ -94,6 +94,8 @@ class Planner:
         )
         modules = self._modules(selection, installed, with_repository)
         findings = checks.check(found, selection, pins, modules, context.now().date())
+        if not packages.has_pin_package(mode, installed, available):
+            findings.append(checks.no_pin_package(choice.PIN_PACKAGES[mode]))
         plan = plan._replace(findings=tuple(checks.accept(findings, self._accepted)))
         return plan if plan.blockers else plan._replace(dnf=tuple(self._preview(plan)))
 
