@@ -4,6 +4,9 @@ import bz2
 import gzip
 import hashlib
 import lzma
+import os
+import pickle
+import random
 
 import pytest
 import zstandard
@@ -11,8 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.support import SHARED_DATA
+from tuxmirror.adapters import metadata_process
+from tuxmirror.adapters.metadata_process import BoundedMetadata, MetadataProcess
 from tuxmirror.adapters.rpmmd import RpmMetadata
 from tuxmirror.core import repomd
+from tuxmirror.core.advisory.model import Scope
 from tuxmirror.core.errors import MetadataError
 from tuxmirror.core.package import check_packages
 from tuxmirror.core.summary import Advisory
@@ -32,8 +38,17 @@ UPDATEINFO = b"""<?xml version="1.0" encoding="UTF-8"?>
 <pkglist><collection short="a"><name>a</name></collection></pkglist></update></updates>"""
 
 
-@pytest.fixture
-def reader(tmp_path):
+@pytest.fixture(scope="module")
+def process():
+    made = MetadataProcess()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["in this process", "bounded"])
+def reader(tmp_path, request, process):
+    if request.param == "bounded":
+        return BoundedMetadata(tmp_path, process)
     return RpmMetadata(tmp_path)
 
 
@@ -165,3 +180,68 @@ def test_real_repositories_of_the_age_of_sha1(name):
     data = (SHARED_DATA / "repodata" / name / "repodata/repomd.xml").read_bytes()
     with pytest.raises(MetadataError, match="no SHA-256"):
         repomd.parse(data)
+
+
+# -- bounds ----------------------------------------------------------------------------------------
+
+SMALL = 400 << 20
+
+
+def bloated(primary, megabytes):
+    """One package whose summary is so long; compressed, it is nothing suspicious."""
+    text = random.Random(1).randbytes(1 << 18).hex().encode() * (2 * megabytes)
+    return primary.replace(b"<summary>", b"<summary>" + text, 1)
+
+
+def test_what_takes_more_memory_than_there_is_for_it_is_refused(tmp_path, primary):
+    bounded = BoundedMetadata(tmp_path, MetadataProcess(SMALL))
+    path = write(tmp_path, bloated(primary, 200))
+    with pytest.raises(MetadataError) as caught:
+        bounded.packages(path, None, path.stat().st_size)
+    assert "within bounds" in caught.value.message
+    assert "400 MiB" in caught.value.expected
+    # The next file is read by a new process.
+    assert bounded.packages(write(tmp_path, primary), None, len(primary))
+
+
+def test_a_large_file_of_small_things_needs_no_more_memory(tmp_path, primary):
+    """What is bounded is what one document makes us hold, not its length."""
+    start, end = primary.index(b"<package "), primary.rindex(b"</metadata>")
+    path = write(tmp_path, primary[:start] + primary[start:end] * 4000 + primary[end:])
+    assert path.stat().st_size > 8_000_000
+    found = BoundedMetadata(tmp_path, MetadataProcess(SMALL)).packages(path, None, None)
+    assert len(found) == 4000 * 3
+
+
+def test_both_readers_say_the_same_of_errata(tmp_path, process):
+    path = write(tmp_path, UPDATEINFO)
+    scope = Scope("9.2", "almalinux")
+    plain, bounded = RpmMetadata(tmp_path), BoundedMetadata(tmp_path, process)
+    assert bounded.errata(path, None, scope, "BaseOS") == plain.errata(path, None, scope, "BaseOS")
+
+
+def test_a_reader_that_was_taken_over_runs_nothing_here(tmp_path, monkeypatch, primary):
+    """An answer is values and results; a pickle could name any function."""
+
+    class Evil:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    answer = pickle.dumps((True, [Evil()]))
+    script = tmp_path / "worker"
+    script.write_bytes(b"#!/bin/sh\nread line\ncat " + bytes(tmp_path / "answer") + b"\n")
+    script.chmod(0o755)
+    (tmp_path / "answer").write_bytes(len(answer).to_bytes(8, "big") + answer)
+    monkeypatch.setattr(metadata_process.sys, "executable", str(script))
+    with pytest.raises(MetadataError):
+        BoundedMetadata(tmp_path, MetadataProcess()).packages(write(tmp_path, primary), None, None)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_length_that_lies_is_not_believed(tmp_path, monkeypatch, primary):
+    script = tmp_path / "worker"
+    script.write_bytes(b"#!/bin/sh\nread line\nprintf '\\377\\377\\377\\377\\377\\377\\377\\377'\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(metadata_process.sys, "executable", str(script))
+    with pytest.raises(MetadataError):
+        BoundedMetadata(tmp_path, MetadataProcess()).packages(write(tmp_path, primary), None, None)

@@ -37,7 +37,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         clock=time.time,
         keyring=lambda tree: _keyring(tree, state.scratch(tree.name)),
         verifier=_verifier,
-        metadata=_metadata,
+        metadata=_metadata(),
         local_source=_local_source,
         trust=trust,
         advisory_files=_advisory_files,
@@ -125,10 +125,18 @@ def _verifier(keyring):  # type: ignore[no-untyped-def]
     return RpmVerifier(keyring)
 
 
-def _metadata(scratch: Path):  # type: ignore[no-untyped-def]
-    from ..adapters.rpmmd import RpmMetadata
+def _metadata():  # type: ignore[no-untyped-def]
+    """A reader for each folder; one process behind all of them."""
+    process = None
 
-    return RpmMetadata(scratch)
+    def reader(scratch: Path):  # type: ignore[no-untyped-def]
+        nonlocal process
+        from ..adapters.metadata_process import BoundedMetadata, MetadataProcess
+
+        process = process or MetadataProcess()
+        return BoundedMetadata(scratch, process)
+
+    return reader
 
 
 def _local_source(root: Path):  # type: ignore[no-untyped-def]
