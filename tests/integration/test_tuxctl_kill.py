@@ -121,9 +121,8 @@ def kill_command_at_each(every, name, client_root, registration, tuxctl, tmp_pat
         assert client_root.rpm_keys() == [], (call, number)
 
 
-@pytest.mark.parametrize("name", ["refresh", "image"])
-def test_kills_all_over_a_command_leave_a_way_on(client_root, registration, tuxctl, tmp_path, name):
-    kill_command_at_each(25, name, client_root, registration, tuxctl, tmp_path)
+def test_kills_all_over_a_refresh_leave_a_way_on(client_root, registration, tuxctl, tmp_path):
+    kill_command_at_each(25, "refresh", client_root, registration, tuxctl, tmp_path)
 
 
 @pytest.mark.full
