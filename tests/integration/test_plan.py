@@ -1,11 +1,12 @@
 """`plan`, `approve`, `hold`: looked at, decided, applied exactly, written down."""
 
 import json
+import re
 
 import pytest
 
 from tests.support.mirror import TREE, difference
-from tests.support.vetting_fixtures import DAY, NOW
+from tests.support.vetting import DAY, NOW
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
 
@@ -237,6 +238,39 @@ def test_canary_first_and_vetted_after_a_soak(moved):
     moved.later(11)
     assert CURL in moved.offered()
     assert moved.manifest()["id"] == moved.manifest("canary")["id"]
+
+
+def test_no_channel_goes_back_because_the_one_that_it_follows_did(site, standard_upstream):
+    site.trees["channel/canary"] = {}
+    site.trees["channel/vetted"] = {"follows": "canary"}
+    site.trees["policy/default"]["fast_track"] = "Critical"
+    site.later(0)
+    standard_upstream.advance()
+    site.later(1)
+    before = site.manifest()["id"]
+    assert site.manifest("canary")["id"] == before
+    site.call("rollback", TREE, "--channel", "canary")
+    done = site.later(2)
+    assert [(e["channel"], e["follows"]) for e in done.named("behind")] == [("vetted", "canary")]
+    assert site.manifest()["id"] == before
+    assert site.manifest("canary")["id"] != before
+
+
+# BaseOS keeps a package that upstream took away: it is described by another snapshot.
+@pytest.mark.parametrize(("repo", "kind"), [("BaseOS", "primary"), ("AppStream", "modules")])
+def test_metadata_that_the_mirror_made_and_lost_is_made_again(moved, repo, kind):
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    moved.later(1)
+    before = moved.view()
+    os_dir = moved.public / "vetted" / TREE / repo / "x86_64/os"
+    index = (os_dir / "repodata/repomd.xml").read_text()
+    [digest] = re.findall(rf'href="repodata/([0-9a-f]{{64}})-{kind}', index)
+    lost = moved.store / "pool" / digest[:2] / digest
+    lost.write_bytes(b"damaged")
+    moved.call("verify", status=4)
+    done = moved.call("verify", "--repair", "--json")
+    assert done.named("repaired")
+    assert moved.view() == before
 
 
 def test_what_canary_was_taken_back_from_never_reaches_vetted(moved):

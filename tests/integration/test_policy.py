@@ -2,7 +2,7 @@
 
 from tests.support.mirror import TREE
 from tests.support.rpms import RpmSpec
-from tests.support.vetting_fixtures import DAY, NOW, REPOS
+from tests.support.vetting import DAY, NOW, REPOS
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
 

@@ -220,6 +220,12 @@ class PlainReporter:
         when = f", the first until {utc(until)}" if until is not None else ""
         return f"{tree}: {channel}: {held} packages wait{when} (tuxmirror plan {tree} says why)"
 
+    def _behind(self, tree: str, channel: str, follows: str, snapshot: str, **_: object) -> str:
+        return (
+            f"{tree}: {channel} stays, though {follows} went back to {snapshot}; to go back too:"
+            f" tuxmirror rollback {tree} --channel {channel}"
+        )
+
     def _waiting(self, tree: str, channel: str, snapshot: str, **_: object) -> str:
         return (
             f"{tree}: {channel} waits for an approval of {snapshot}: tuxmirror plan {tree}"

@@ -100,6 +100,13 @@ def _show_lines(found: dict[str, Any]) -> list[str]:
         f"  {'shown by':<12}{', '.join(found['channels']) or 'no channel'}",
         f"  {'holds':<12}{found['packages']} packages, {human_bytes(found['bytes'])}",
     ]
+    vetting = found["vetting"]
+    if vetting:
+        counts = [f"{n} {what.replace('_', ' ')}" for what, n in vetting["packages"].items()]
+        lines.append(f"  {'chosen from':<12}{vetting['upstream']} for {vetting['channel']}")
+        lines.append(f"  {'by policy':<12}{vetting['policy'] or 'none'}: {', '.join(counts)}")
+    if found["signed"]:
+        lines.append(f"  {'record':<12}signed by the operator")
     for name, repository in found["repositories"].items():
         size = human_bytes(repository["bytes"])
         lines.append(f"  {name}")
@@ -107,6 +114,8 @@ def _show_lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"    {'revision':<12}{repository['revision']}")
         lines.append(f"    {'repomd.xml':<12}sha256 {repository['repomd']}")
         lines.append(f"    {'signed by':<12}{repository['signed_by']}")
+        if repository["origin"]:
+            lines.append(f"    {'cut from':<12}sha256 {repository['origin']['repomd']}")
     return lines
 
 

@@ -22,7 +22,14 @@ def snapshot(mirror: Mirror, tree: Tree, text: str) -> dict[str, object]:
     found = find(mirror, tree, text)
     repositories = {name: asdict(fields) for name, fields in sorted(found.repositories.items())}
     marks = _marks(mirror, tree, found.id)
-    return {"tree": tree.name, **_facts(found), **marks, "repositories": repositories}
+    return {
+        "tree": tree.name,
+        **_facts(found),
+        **marks,
+        "signed": mirror.state.signature(tree.name, found.id) is not None,
+        "vetting": asdict(found.vetting) if found.vetting else None,
+        "repositories": repositories,
+    }
 
 
 def _listed(mirror: Mirror, tree: Tree) -> list[dict[str, object]]:

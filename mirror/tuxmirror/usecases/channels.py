@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from ..core import journal
 from ..core.config import Tree
 from ..core.errors import MirrorError, RefusedError
 from ..core.policy.rules import CANDIDATE, REQUIRED, Channel
@@ -68,7 +69,8 @@ def _follow(mirror: Mirror, tree: Tree, channel: Channel, allow: bool) -> bool:
     for _ in range(_ATTEMPTS):
         source = vetting.source_of(mirror, tree, channel)
         if source is None:
-            return False
+            with showing(mirror, tree):
+                return _only_expire(mirror, tree, channel.name)
         # Outside of the lock: a rollback never waits for metadata that is being cut.
         proposal = vetting.propose(mirror, tree, channel, source)
         with showing(mirror, tree):
@@ -86,6 +88,15 @@ def _show(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal, allo
     held = mirror.state.held(tree.name).get(channel.name, frozenset())
     if is_held(proposal.snapshot, held):
         return _stay(mirror, tree, channel.name, proposal.snapshot)
+    if proposal.snapshot.id in _left_behind(mirror, tree, channel, proposal):
+        mirror.reporter.event(
+            "behind",
+            tree=tree.name,
+            channel=channel.name,
+            follows=channel.follows,
+            snapshot=proposal.snapshot.id,
+        )
+        return _only_expire(mirror, tree, channel.name)
     if channel.approval == REQUIRED and proposal.snapshot.id != proposal.shown:
         mirror.reporter.event(
             "waiting", tree=tree.name, channel=channel.name, snapshot=proposal.snapshot.id
@@ -97,6 +108,17 @@ def _show(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal, allo
             "vetted", tree=tree.name, channel=channel.name, held=last.held, until=last.until
         )
     return publish(mirror, tree, proposal.snapshot, (channel.name,), allow)
+
+
+def _left_behind(
+    mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal
+) -> Collection[str]:
+    """What it showed before: no channel goes back because the one that it follows did."""
+    if channel.follows == CANDIDATE or proposal.shown in (None, proposal.snapshot.id):
+        return ()
+    assert proposal.shown is not None  # noqa: S101  # looked at just before
+    entries = mirror.journal.entries()
+    return journal.history(entries, tree.name, channel.name, proposal.shown)
 
 
 def is_held(snapshot: Snapshot, held: Collection[str]) -> bool:

@@ -17,6 +17,7 @@ from ..core import repomd
 from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.errors import ConfigError, MetadataError, MirrorError
+from ..core.names import REPODATA
 from ..core.package import Package
 from ..core.policy.outcome import Selection
 from ..core.snapshot import File, Origin, Repository, Snapshot, Vetting
@@ -74,9 +75,11 @@ def snapshot_of(
         for (name, cut), signature in zip(fresh.items(), signatures):
             repositories[name] = cut.adopt(signature, signer.fingerprint)
     made = Snapshot(tree.name, int(mirror.clock()), repositories, mirror.tool, vetting)
+    if made.id in mirror.state.snapshots(tree.name):
+        # As it was recorded first: that is what channels show of it.
+        return mirror.state.snapshot(tree.name, made.id)
     mirror.pool.flush()
-    if made.id not in mirror.state.snapshots(tree.name):
-        manifest.save(mirror, made)
+    manifest.save(mirror, made)
     return made
 
 
@@ -104,8 +107,16 @@ def _known(mirror: Mirror, tree: Tree) -> dict[str, Repository]:
         for repository in kept.repositories.values():
             if repository.origin is not None:
                 found[repository.origin.cut] = repository
-    lost = mirror.pool.missing(repository.files for repository in found.values())
-    return {key: repository for key, repository in found.items() if repository.files not in lost}
+    return {key: repository for key, repository in found.items() if intact(mirror, repository)}
+
+
+def intact(mirror: Mirror, repository: Repository) -> bool:
+    """Whether its metadata is all there; nobody upstream has it, but it can be cut again."""
+    if mirror.pool.missing([repository.files]):
+        return False
+    files = snapshots.decode_files(mirror.pool.read(repository.files))
+    wanted = [file.sha256 for file in files if file.path.startswith(REPODATA)]
+    return not mirror.pool.missing([*wanted, repository.verified])
 
 
 class _Cut:

@@ -15,7 +15,7 @@ from ..core.policy import decisions, plan
 from ..core.policy.outcome import Outcome, Selection
 from ..core.policy.plan import Plan
 from ..core.policy.rules import Channel
-from ..core.policy.select import Facts
+from ..core.policy.select import Facts, span
 from ..core.snapshot import Snapshot, Vetting
 from ..core.summary import Advisory
 from . import cutting, locks, vetting
@@ -74,14 +74,17 @@ def make_plan(mirror: Mirror, tree: Tree, name: str, audience: Audience) -> dict
 def _looked_at(mirror: Mirror, tree: Tree, channel: Channel) -> tuple[Snapshot, Snapshot | None]:
     source = vetting.source_of(mirror, tree, channel)
     if source is None:
-        follows = channel.follows
-        waits = f"what it shows has to stay there for {channel.soak} s first"
+        follows, soak = channel.follows, channel.soak
         raise RefusedError(
-            f"there is nothing to choose from for {channel.name}",
+            f"there is nothing that may pass to {channel.name} yet",
             tree=tree.name,
-            expected=f"something that {follows} shows",
-            found=waits if channel.soak else "nothing",
-            way_out=f"tuxmirror sync {tree.name}",
+            expected=f"something that {follows} has shown for {span(soak)}"
+            if soak
+            else f"something that {follows} shows",
+            way_out=f"wait, or tuxmirror publish {tree.name} --snapshot {follows} --channel"
+            f" {channel.name}"
+            if soak
+            else f"tuxmirror sync {tree.name}",
         )
     return source, vetting.shown_by(mirror, tree, channel.name)
 

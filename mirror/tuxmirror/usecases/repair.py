@@ -13,7 +13,7 @@ from ..core.errors import MirrorError, NetworkError, VerificationError
 from ..core.package import Package
 from ..core.snapshot import Snapshot
 from ..ports import Download
-from . import contents, fetch
+from . import contents, fetch, recut
 from .context import Mirror
 from .fetch import Job
 from .inventory import FILE_LIST, VERIFIED, Wanted
@@ -44,7 +44,10 @@ def repair(
         here = _on_disk(mirror, tree, stack) if tree.type == "local" else {}
         roots = _roots(mirror, tree, lost, sources) if tree.type != "local" else {}
         # Metadata first: it says what the packages must be.
-        _metadata(mirror, tree, [f for f in lost if _is_metadata(f)], roots, here, problems)
+        recut.mend(mirror, tree, {f.sha256 for f in lost if _is_metadata(f)}, kept)
+        absent = mirror.pool.missing(file.sha256 for file in lost)
+        metadata = [f for f in lost if _is_metadata(f) and f.sha256 in absent]
+        _metadata(mirror, tree, metadata, roots, here, problems)
         known = _known(mirror, tree)
         jobs = {
             file.sha256: Job(

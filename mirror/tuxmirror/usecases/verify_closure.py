@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..core.config import Tree
-from ..core.errors import MirrorError, RefusedError, VerificationError
+from ..core.errors import MirrorError, RefusedError, StorageError, VerificationError
 from ..core.policy import closure
 from ..core.policy.builds import repository_arch
 from ..core.snapshot import Snapshot
@@ -35,18 +35,21 @@ def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot]) -> list[MirrorEr
             continue
         try:
             problems += _gaps(mirror, tree, snapshot, whole)
-        except (RefusedError, VerificationError):
-            # Damaged metadata has been told.
+        except (RefusedError, StorageError, VerificationError):
+            # Damaged or lost metadata has been told.
             continue
     return problems
 
 
 def _gaps(mirror: Mirror, tree: Tree, snapshot: Snapshot, whole: Snapshot) -> list[MirrorError]:
     chosen, universe = (_packages(mirror, tree, one) for one in (snapshot, whole))
-    metadata = [
-        contents.metadata_of(mirror, tree, name, repository)
-        for name, repository in sorted(whole.repositories.items())
-    ]
+    # What upstream took away and the channel keeps is described by the filtered one alone.
+    both = {
+        repository.files: (name, repository)
+        for each in (whole, snapshot)
+        for name, repository in sorted(each.repositories.items())
+    }
+    metadata = [contents.metadata_of(mirror, tree, *named) for named in both.values()]
     solver = mirror.solver(mirror.state.incoming(tree.name))
     gaps = []
     for arch in sorted({repository_arch(each.repository) for each in metadata}):

@@ -275,7 +275,9 @@ def _still_so(
     if last is None or last.inputs != inputs or (last.until is not None and last.until <= now):
         return None
     try:
-        return mirror.state.snapshot(tree.name, last.snapshot)
+        known = mirror.state.snapshot(tree.name, last.snapshot)
+        cuts = [r for r in known.repositories.values() if r.origin is not None]
+        return known if all(cutting.intact(mirror, cut) for cut in cuts) else None
     except MirrorError:
         return None
 
