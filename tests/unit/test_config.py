@@ -308,3 +308,39 @@ def test_channels_come_after_those_that_they_follow():
     text = "[channel/vetted]\nfollows = canary\nsoak = 2d\n[channel/canary]\n[channel/edge]\n"
     assert list(config.parse(SIGNED + text).channels) == ["canary", "edge", "vetted"]
     assert list(config.parse(SIGNED).channels) == ["vetted"]
+
+
+def test_debug_and_source_repositories_of_a_tree():
+    read = tree("also = debug source")
+    assert read.repositories == (
+        *("BaseOS/x86_64", "BaseOS/aarch64", "AppStream/x86_64", "AppStream/aarch64"),
+        *("BaseOS/debug/x86_64", "BaseOS/debug/aarch64"),
+        *("AppStream/debug/x86_64", "AppStream/debug/aarch64", "BaseOS/Source", "AppStream/Source"),
+    )
+    assert [read.place(name) for name in ("BaseOS/x86_64", "BaseOS/Source")] == [
+        "BaseOS/x86_64/os/",
+        "BaseOS/Source/",
+    ]
+    assert read.place("BaseOS/debug/x86_64") == "BaseOS/debug/x86_64/"
+
+
+def test_a_flat_tree_has_one_repository_an_arch():
+    read = parse(
+        MAIN + "[tuxcare/9.2/esu]\nlayout = flat\narches = x86_64 s390x\ngpgkey = /k\n"
+    ).tree("tuxcare/9.2/esu")
+    assert read.repositories == ("x86_64", "s390x")
+    assert read.place("x86_64") == "x86_64/"
+    assert read.upstream == ("https://repo.example.org/almalinux/9.2/esu",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["also = iso"], "expected some of: debug, source"),
+        (["also = debug debug"], "expected some of"),
+        (["layout = flat"], "one repository an arch"),
+        (["layout = round"], "expected one of: release, flat"),
+    ],
+)
+def test_layouts_that_cannot_be_meant(lines, named):
+    assert named in refused(MAIN + TREE + "\n".join(lines))

@@ -66,13 +66,32 @@ class Tree:
     token_file: Path | None = None
     advisories: Path | None = None
     feeds: bool = True
+    layout: str = "release"
+    also: tuple[str, ...] = ()
+
+    @property
+    def flat(self) -> bool:
+        """Whether it has one repository an arch, as packages of our own are published."""
+        return self.type == "local" or self.layout == "flat"
 
     @property
     def repositories(self) -> tuple[str, ...]:
-        """`<Repo>/<arch>` of each; a local tree's are its arches alone."""
-        if self.type == "local":
+        """`<Repo>/<arch>` of each, `<Repo>/debug/<arch>` and `<Repo>/Source` where they are wanted
+        also; a flat tree's are its arches alone."""
+        if self.flat:
             return self.arches
-        return tuple(f"{repo}/{arch}" for repo in self.repos for arch in self.arches)
+        found = [f"{repo}/{arch}" for repo in self.repos for arch in self.arches]
+        if "debug" in self.also:
+            found += [f"{repo}/debug/{arch}" for repo in self.repos for arch in self.arches]
+        if "source" in self.also:
+            found += [f"{repo}/Source" for repo in self.repos]
+        return tuple(found)
+
+    def place(self, repository: str) -> str:
+        """Where a repository's files lie below the tree and below its upstream, with a slash at
+        the end: `BaseOS/x86_64/os/`, `BaseOS/debug/x86_64/`, `BaseOS/Source/`."""
+        plain = repository.count("/") == 1 and not repository.endswith("/Source")
+        return f"{repository}/os/" if plain and not self.flat else f"{repository}/"
 
 
 @dataclass(frozen=True)
@@ -190,6 +209,8 @@ _TREE: Mapping[str, Callable[[str], object]] = {
     "token_file": convert.path,
     "advisories": convert.path,
     "feeds": convert.boolean,
+    "layout": convert.one_of("release", "flat"),
+    "also": convert.some_of("debug", "source"),
 }
 
 
@@ -375,12 +396,22 @@ def _tree(
 
 def _check_tree(tree: Tree, where: str) -> None:
     needed = ["arches", "gpgkey"]
-    needed += ["source"] if tree.type == "local" else ["repos"]
+    if tree.type == "local":
+        needed.append("source")
+    elif not tree.flat:
+        needed.append("repos")
     for key in needed:
         if not getattr(tree, key):
             raise ConfigError(f"{where}: '{key}' is missing")
     if tree.type != "local" and not (tree.upstream or tree.mirrorlist):
         raise ConfigError(f"{where}: no upstream here and none in [main]")
+    if tree.layout == "flat" and (tree.repos or tree.also or tree.mirrorlist):
+        raise ConfigError(
+            f"{where}: a flat tree has one repository an arch",
+            expected="no repos =, no also =, no mirrorlist =",
+        )
+    if tree.type == "local" and (tree.layout == "flat" or tree.also):
+        raise ConfigError(f"{where}: layout = and also = are for trees of an upstream")
     if tree.advisories and tree.type != "local":
         raise ConfigError(
             f"{where} advisories: only for packages of our own",

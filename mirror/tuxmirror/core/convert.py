@@ -116,6 +116,16 @@ def one_of(*choices: str) -> Callable[[str], str]:
     return convert
 
 
+def some_of(*choices: str) -> Callable[[str], tuple[str, ...]]:
+    def convert(text: str) -> tuple[str, ...]:
+        found = words(text)
+        if not set(found) <= set(choices) or len(found) != len(set(found)):
+            raise ValueError(f"expected some of: {', '.join(choices)}")
+        return found
+
+    return convert
+
+
 def database(text: str) -> str:
     if text != "sqlite" and not re.match(r"(sqlite|postgresql(\+\w+)?)://", text):
         raise ValueError("expected sqlite or postgresql://...")

@@ -64,4 +64,4 @@ class Mirror(NamedTuple):
 
 def place(tree: Tree, repository: str) -> str:
     """Where a repository's files lie below its tree, with a slash at the end."""
-    return f"{repository}/" if tree.type == "local" else f"{repository}/os/"
+    return tree.place(repository)

@@ -91,8 +91,10 @@ def retained(mirror: Mirror, tree: Tree) -> dict[str, Wanted]:
 
 def _split(tree: Tree, path: str) -> tuple[str, str]:
     """`BaseOS/x86_64/os/Packages/a.rpm` -> `BaseOS/x86_64`, `Packages/a.rpm`."""
-    if tree.type == "local":
-        name, _, rest = path.partition("/")
-    else:
-        name, _, rest = path.partition("/os/")
+    for name in tree.repositories:
+        place = tree.place(name)
+        if path.startswith(place):
+            return name, path[len(place) :]
+    # Of a repository that left the configuration.
+    name, _, rest = path.partition("/" if tree.flat else "/os/")
     return name, rest

@@ -90,7 +90,11 @@ def _roots(
     for root in more:
         mirror.transport.allow(root)
     return {
-        name: list(dict.fromkeys([*upstream.roots(name), *(f"{r}/{name}/os" for r in more)]))
+        name: list(
+            dict.fromkeys(
+                [*upstream.roots(name), *(f"{r}/{tree.place(name)}".rstrip("/") for r in more)]
+            )
+        )
         for name in sorted({file.repository for file in lost})
     }
 

@@ -152,11 +152,13 @@ class Upstream:
         return list(dict.fromkeys([*self._configured_roots(name), *self._mirrors(name)]))
 
     def _configured_roots(self, name: str) -> list[str]:
-        return [f"{root}/{name}/os" for root in self._tree.upstream] or self._mirrors(name)
+        place = self._tree.place(name).rstrip("/")
+        return [f"{root}/{place}" for root in self._tree.upstream] or self._mirrors(name)
 
     def _mirrors(self, name: str) -> list[str]:
         """The repository's roots from the mirror list; empty where there is none."""
-        if not self._tree.mirrorlist:
+        # Mirror lists know no places of debug and source packages.
+        if not self._tree.mirrorlist or not self._tree.place(name).endswith("/os/"):
             return []
         repo, _, arch = name.partition("/")
         url = self._tree.mirrorlist.replace("{repo}", repo.lower())
