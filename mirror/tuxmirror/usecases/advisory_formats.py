@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from .. import __version__
 from ..core import site as sites
@@ -30,9 +31,12 @@ _FORMATS = 1
 # OpenSCAP's schematron takes seconds a hundred definitions.
 _SCHEMATRON_SAMPLE = 20
 
+# The channel that a snapshot is shown in first, where it is told what is odd about it.
+_FIRST = "candidate"
+
 Documents = dict[str, bytes]
-# By SHA-256: the channels of one run mostly show the same.
-_proven: set[str] = set()
+# What OpenSCAP found wrong, by SHA-256: the channels of one run mostly show the same.
+_known: dict[str, dict[str, MirrorError]] = {}
 
 
 class AdvisoryFormats:
@@ -61,13 +65,35 @@ class AdvisoryFormats:
         only = showing._replace(snapshots={name: showing.snapshots[name]})
         try:
             catalogue = advisories.catalogue(mirror, only)
-            _tell_gaps(mirror, tree, showing)
-            documents = write(scope, catalogue, issuer(mirror))
-            check(tree, scope, catalogue, documents)
-            judge(mirror, tree, scope, catalogue, documents[oval.path(scope)])
+            if showing.channel == _FIRST:
+                _tell_gaps(mirror, tree, showing)
+            documents = _judged(mirror, tree, scope, catalogue, showing)
         except MirrorError as error:
             raise error.located(tree=name) from None
         return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
+
+
+def _judged(
+    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, showing: Showing
+) -> Documents:
+    """All files, compared and proven; of an upstream that nobody filtered without the advisories
+    that cannot be: its own contradictions do not stop the mirror."""
+    documents = write(scope, catalogue, issuer(mirror))
+    check(tree, scope, catalogue, documents)
+    wrong = judge(mirror, tree, scope, catalogue, documents[oval.path(scope)])
+    if not wrong:
+        return documents
+    if advisories.is_strict(tree, showing.snapshots[tree.name]):
+        raise next(iter(wrong.values()))
+    mirror.reporter.event(
+        "warning",
+        tree=tree.name,
+        message=f"{tree.name}: {len(wrong)} advisories of upstream cannot be told right in OVAL;"
+        " other formats leave them out",
+        advisories=sorted(wrong),
+    )
+    left = tuple(a for a in catalogue.advisories if a.id not in wrong)
+    return _judged(mirror, tree, scope, replace(catalogue, advisories=left), showing)
 
 
 def issuer(mirror: Mirror) -> Issuer:
@@ -194,48 +220,57 @@ def _as_claims(vex: Mapping[str, frozenset[str]], found: Sequence[Advisory]) -> 
 # --- judging ----------------------------------------------------------------------------------
 
 
-def judge(mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, document: bytes) -> None:
+def judge(
+    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, document: bytes
+) -> dict[str, MirrorError]:
     """OpenSCAP takes the file, and its definitions decide right; see `core.advisory.proof`.
 
+    Returns what is wrong, by advisory.
+
     Raises:
-        VerificationError: it does not, or one does not.
+        VerificationError: it does not take it.
         ConfigError: there is no OpenSCAP here, and `oval_proof = required`.
     """
-    found = security(catalogue.of(scope))
     digest = hashlib.sha256(document).hexdigest()
-    if not found or digest in _proven:
-        return
+    if digest not in _known:
+        _known[digest] = _judge(mirror, tree, scope, catalogue, document)
+    return _known[digest]
+
+
+def _judge(
+    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, document: bytes
+) -> dict[str, MirrorError]:
+    found = security(catalogue.of(scope))
+    if not found:
+        return {}
     chosen = proof.sample(found)
-    by = issuer(mirror)
+    wrong: dict[str, MirrorError] = {}
     try:
         mirror.scanner.validate(document)
-        few = oval.write(scope, chosen[:_SCHEMATRON_SAMPLE], catalogue, by)
+        few = oval.write(scope, chosen[:_SCHEMATRON_SAMPLE], catalogue, issuer(mirror))
         mirror.scanner.validate(few, schematron=True)
-        runs = 0
         for batch in proof.batches(chosen):
-            runs += _prove(mirror, scope, catalogue, by, batch)
+            wrong.update(_prove(mirror, scope, catalogue, batch))
     except ConfigError as error:
         if mirror.config.oval_proof == "required":
             raise
         message = f"{tree.name}: OVAL is published unproven: {error.message}"
         mirror.reporter.event("warning", tree=tree.name, message=message)
-        return
-    _proven.add(digest)
-    mirror.reporter.event(
-        "proven", tree=tree.name, definitions=len(found), tried=len(chosen), hosts=runs
-    )
+        return {}
+    if not wrong:
+        mirror.reporter.event("proven", tree=tree.name, definitions=len(found), tried=len(chosen))
+    return wrong
 
 
 def _prove(
-    mirror: Mirror, scope: Scope, catalogue: Catalogue, by: Issuer, batch: Sequence[Advisory]
-) -> int:
-    """The number of hosts that were judged."""
-    definitions = oval.write(scope, batch, catalogue, by)
-    cases = proof.cases(scope, batch)
-    for case in cases:
-        described = characteristics.describe(definitions, case.host, oval.path(scope))
+    mirror: Mirror, scope: Scope, catalogue: Catalogue, batch: Sequence[Advisory]
+) -> dict[str, MirrorError]:
+    wrong: dict[str, MirrorError] = {}
+    path = oval.path(scope)
+    definitions = oval.write(scope, batch, catalogue, issuer(mirror))
+    for case in proof.cases(scope, batch):
+        described = characteristics.describe(definitions, case.host, path)
         said = mirror.scanner.analyse(definitions, described.data)
-        error = proof.check(case, batch, results.findings(said, described.packages))
-        if error is not None:
-            raise error.located(path=oval.path(scope))
-    return len(cases)
+        found = proof.check(case, batch, results.findings(said, described.packages))
+        wrong.update({name: error.located(path=path) for name, error in found.items()})
+    return wrong

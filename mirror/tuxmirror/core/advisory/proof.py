@@ -1,7 +1,7 @@
 """Proof that OVAL definitions decide right, by what a scanner says of hosts made for it.
 
     before    every package of an advisory in a build just below the fix: true, by each package
-    fixed     every package as the advisory brings it: false
+    fixed     every package as the advisory brings it (of two builds, the newer): false
     release   as `before`, on another release: false
     module    as `before`, with the module stream not enabled: false, where all of it is modular
     beside    old and fixed kernels installed, the old one runs: true; the fixed one runs: false
@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from .. import evr
 from ..audit.host import RELEASE_PACKAGE, Host, Installed, module_file
 from ..audit.results import Finding
 from ..errors import MirrorError, VerificationError
@@ -63,8 +64,8 @@ def batches(advisories: Iterable[Advisory]) -> list[list[Advisory]]:
 
 
 def cases(scope: Scope, batch: Sequence[Advisory]) -> list[Case]:
-    fixed = [_build(p) for a in batch for p in a.packages]
-    before = [_just_below(p) for p in fixed]
+    fixed = [_build(p) for a in batch for p in _newest(a)]
+    before = [_just_below(_build(p)) for a in batch for p in a.packages]
     modules = {
         f"{p.module.name}.module": module_file(p.module.name, p.module.stream)
         for a in batch
@@ -91,24 +92,33 @@ def cases(scope: Scope, batch: Sequence[Advisory]) -> list[Case]:
     return found
 
 
-def check(case: Case, batch: Sequence[Advisory], findings: Iterable[Finding]) -> MirrorError | None:
-    """What the scanner should have said and did not; the first of it."""
+def check(
+    case: Case, batch: Sequence[Advisory], findings: Iterable[Finding]
+) -> dict[str, MirrorError]:
+    """What the scanner should have said and did not, by advisory; nothing where all is right."""
     by_advisory = {finding.advisory: finding for finding in findings}
+    wrong = {}
     for advisory in batch:
         wanted = case.expected.get(advisory.id)
-        if wanted is None:
-            continue
-        finding = by_advisory.get(advisory.id)
-        result = finding.result if finding else "no definition"
-        if result != str(wanted).lower():
-            return _wrong(case, advisory, str(wanted).lower(), result)
-        if case.shown and finding:
-            seen = {(e.package.name, e.package.arch, e.fixed) for e in finding.evidence}
-            for package in advisory.packages:
-                if (package.name, package.arch, package.evr) not in seen:
-                    return _wrong(
-                        case, advisory, f"true because of {package.identity}", "not by this package"
-                    )
+        if wanted is not None:
+            error = _judge(case, advisory, wanted, by_advisory.get(advisory.id))
+            if error is not None:
+                wrong[advisory.id] = error
+    return wrong
+
+
+def _judge(
+    case: Case, advisory: Advisory, wanted: bool, finding: Finding | None
+) -> MirrorError | None:
+    result = finding.result if finding else "no definition"
+    if result != str(wanted).lower():
+        return _wrong(case, advisory, str(wanted).lower(), result)
+    if case.shown and finding:
+        seen = {(e.package.name, e.package.arch, e.fixed) for e in finding.evidence}
+        for package in advisory.packages:
+            if (package.name, package.arch, package.evr) not in seen:
+                expected = f"true because of {package.identity}"
+                return _wrong(case, advisory, expected, "not by this package")
     return None
 
 
@@ -120,6 +130,18 @@ def _wrong(case: Case, advisory: Advisory, expected: str, found: str) -> MirrorE
         way_out="nothing was published; compare the advisory's packages with what was built,"
         " else report this",
     )
+
+
+def _newest(advisory: Advisory) -> list[FixedPackage]:
+    """Upstream's advisories sometimes name two builds of a package."""
+    found: dict[tuple[str, str], FixedPackage] = {}
+    for package in sorted(advisory.packages, key=_age):
+        found[package.name, package.arch] = package
+    return list(found.values())
+
+
+def _age(package: FixedPackage) -> Any:
+    return evr.key((package.epoch, package.version, package.release))
 
 
 def _build(package: FixedPackage) -> Installed:
