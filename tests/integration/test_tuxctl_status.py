@@ -114,6 +114,16 @@ def test_the_token_may_travel_in_a_header(register, document, client_root, regis
     assert not any(token in path for path in registration.asked)
 
 
+def test_a_wrong_setting_of_the_network_is_told_for_each_repository(
+    register, document, monkeypatch
+):
+    register()
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere")
+    reach = [item["reach"] for item in document()["repositories"] if item["reach"]]
+    assert {answer["state"] for answer in reach} == {"unreachable"}
+    assert "REQUESTS_CA_BUNDLE: /nowhere: no such file" in reach[0]["detail"]
+
+
 # -- time ------------------------------------------------------------------------------------------
 
 

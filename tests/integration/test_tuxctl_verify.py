@@ -6,8 +6,9 @@ import pytest
 
 from tests.integration.conftest import LICENCE
 from tests.support.client_root import BASEOS, DNF_CONF, KEY_FILE, OWN, TOKEN
+from tuxctl.context import Context
 from tuxctl.system import Outcome, System
-from tuxctl.verifying import keys, packages
+from tuxctl.verifying import crypto, keys, packages
 
 PLUGIN_CONF = "etc/dnf/plugins/tuxcare.conf"
 ALMALINUX_KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-AlmaLinux-9"
@@ -359,3 +360,34 @@ def test_an_overridden_back_end_fails(policy, verified, target, words):
     rows, failed = verified()
     assert failed == {"crypto-policy-overridden"}
     assert words in rows["crypto-policy-overridden"]["detail"]
+
+
+class Live(System):
+    """A root that passes for the running host, whose crypto-policies tool gives this answer."""
+
+    is_live = True
+    outcome = Outcome(0, "The configured policy matches the generated policy\n", "")
+
+    def has_program(self, name):
+        return name == "update-crypto-policies"
+
+    def run(self, argv, *arguments, **options):
+        assert argv == ["update-crypto-policies", "--check"]
+        return self.outcome
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_a_policy_with_modules_is_judged_by_els_own_tool(client_root, status):
+    client_root.write("etc/crypto-policies/state/current", "FIPS:OSPP\n")
+    system = Live(str(client_root.directory))
+    if status:
+        system.outcome = Outcome(1, "The configured policy does NOT match\n", "")
+    found = crypto._overridden(Context(system, None))
+    assert found == ([] if status == 0 else ["The configured policy does NOT match"])
+
+
+def test_on_an_image_nobody_can_judge_such_a_policy(policy, verified):
+    policy.write("etc/crypto-policies/state/current", "FIPS:OSPP\n")
+    rows, failed = verified()
+    assert failed == {"crypto-policy-overridden"}
+    assert "FIPS:OSPP" in rows["crypto-policy-overridden"]["detail"]

@@ -5,7 +5,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
-from tuxcare.errors import ConfigError, NetworkError, StorageError, TuxcareError
+from tuxcare.errors import TuxcareError
 from tuxcare.host import TOKEN_IN_HEADER, followed_release, read_content_url, read_token
 from tuxcare.repofile import RepoFile
 from tuxctl import preflight, repos
@@ -125,7 +125,7 @@ def _ask(
         status = context.content(server, PATIENCE).status(parts.path, token)
     except ValueError as error:
         return Reach(UNKNOWN, str(error))
-    except (ConfigError, NetworkError, StorageError) as error:
+    except TuxcareError as error:
         return Reach(UNREACHABLE, error.message)
     if status == 200:
         return Reach(OK, "")
