@@ -14,6 +14,7 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
+_PROGRAMS = {"ceph": "radosgw", "ansible": "ansible-playbook"}
 KNOWN_SKIP = "requires "
 
 
@@ -21,7 +22,7 @@ def requires(what: str) -> Optional[Path]:
     """What a test cannot do without, or the one allowed kind of skip.
 
     Args:
-        what: "root", "shared_data", "ceph", "python3.6" or "python3.9".
+        what: "root", "shared_data", "ceph", "ansible", "python3.6" or "python3.9".
 
     Returns:
         the Path of the folder, program or interpreter; None for "root".
@@ -34,10 +35,10 @@ def requires(what: str) -> Optional[Path]:
         if not SHARED_DATA.is_dir():
             pytest.skip(KNOWN_SKIP + f"packages made by others, in {SHARED_DATA}")
         return SHARED_DATA
-    if what == "ceph":
-        program = shutil.which("radosgw")
+    if what in _PROGRAMS:
+        program = shutil.which(_PROGRAMS[what])
         if program is None:
-            pytest.skip(KNOWN_SKIP + "Ceph (./dev test --full installs it on Debian)")
+            pytest.skip(KNOWN_SKIP + f"{what} (./dev test --full installs it on Debian)")
         return Path(program)
     if what in ("python3.6", "python3.9"):
         return _interpreter(what)
