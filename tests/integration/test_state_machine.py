@@ -227,7 +227,7 @@ def run_machine(tiny_tree_master, keys, examples, steps, **more):
 
 
 def test_a_client_sees_exactly_one_snapshot(tiny_tree_master, keys):
-    run_machine(tiny_tree_master, keys, 3, 9, derandomize=True)
+    run_machine(tiny_tree_master, keys, 2, 9, derandomize=True)
 
 
 @pytest.mark.full

@@ -16,6 +16,7 @@ def tree(**changes):
     document = {
         "tree": "almalinux/9.2",
         "metadata_signature": "required",
+        "comes_by": "sync",
         "last_sync": NOW - 60,
         "last_error": None,
         "upstream_time": NOW - HOUR,
@@ -46,6 +47,7 @@ def error(status, message="it broke"):
         ({"last_error": error(3)}, "attention", "it broke"),
         ({"last_sync": None}, "attention", "never synced"),
         ({"last_sync": NOW - 30 * HOUR}, "attention", "not synced for 30 h"),
+        ({"last_sync": NOW - 30 * HOUR, "comes_by": "import"}, "ok", None),
         ({"upstream_time": NOW - 80 * HOUR}, "attention", "stands still for 3 days"),
         ({"upstream_time": NOW - 300 * HOUR}, "trouble", "stands still for 12 days"),
         ({"upstream_time": NOW - 300 * HOUR, "max_age": None}, "ok", None),

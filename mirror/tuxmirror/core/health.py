@@ -59,10 +59,11 @@ def _last_run(tree: Mapping[str, Any], now: float) -> list[Finding]:
     error = tree["last_error"]
     if error:
         level = ATTENTION if error.get("exit_status") in _PASSING else TROUBLE
-        return [Finding(level, f"the last sync failed: {error['message']}")]
+        return [Finding(level, f"the last {tree['comes_by']} failed: {error['message']}")]
     if tree["last_sync"] is None:
         return [Finding(ATTENTION, "never synced")]
-    if now - tree["last_sync"] > _SYNC_DUE:
+    # Bundles come when somebody brings them.
+    if tree["comes_by"] == "sync" and now - tree["last_sync"] > _SYNC_DUE:
         return [Finding(ATTENTION, f"not synced for {lasted(now - tree['last_sync'])}")]
     return []
 

@@ -61,6 +61,9 @@ grace = 48h
 max_age = 72h
 ; Closed releases; `tuxmirror verify --repair` looks there as well.
 vault = {releases.VAULT}
+; What needs you, as a page and for node_exporter; written after each command that changes it.
+status_page = {wishes.store}/status/index.html
+metrics_file = {wishes.store}/status/tuxmirror.prom
 ; Your own key: it signs the metadata of packages of your own, and bundles for other sites.
 ; signing_key = the fingerprint of its primary key
 ; gnupghome = /etc/tuxmirror/gnupg
@@ -116,6 +119,7 @@ def _own(wishes: Wishes, name: str) -> str:
         lines += _fingerprints((TUXCARE_KEY,))
     if name == "base":
         lines += [
+            "; Put that package there first: without it this tree is refused.",
             f"; Its newest build is also /tuxcare/tuxcare-release-latest-{wishes.release}.ARCH.rpm",
             "latest = tuxcare-release",
         ]

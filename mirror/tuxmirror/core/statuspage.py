@@ -121,7 +121,9 @@ def _row(name: str, state: Mapping[str, Any] | None, now: float) -> str:
 
 def facts(tree: Mapping[str, Any], now: float) -> list[str]:
     """What is neither good nor bad."""
-    found = [f"last sync {ago(tree['last_sync'], now) if tree['last_sync'] else 'never'}"]
+    found = [
+        f"last {tree['comes_by']} {ago(tree['last_sync'], now) if tree['last_sync'] else 'never'}"
+    ]
     if tree["upstream_time"]:
         found.append(f"upstream moved {ago(tree['upstream_time'], now)}, by its TIME")
     for channel, policy in tree.get("policy", {}).items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from ..core import health
@@ -10,6 +11,7 @@ from ..core.errors import MirrorError
 from ..core.policy.rules import REQUIRED, Channel
 from . import vetting
 from .context import Mirror
+from .source import BUNDLE
 
 
 def status(mirror: Mirror, trees: Sequence[Tree]) -> list[dict[str, object]]:
@@ -36,6 +38,7 @@ def _tree(mirror: Mirror, tree: Tree) -> dict[str, object]:
     return {
         "tree": tree.name,
         "metadata_signature": "local" if tree.type == "local" else tree.metadata_signature,
+        "comes_by": _comes_by(mirror, tree),
         "last_sync": run.time if run else None,
         "last_error": run.error if run else None,
         "upstream_time": seen.value or None if seen else None,
@@ -46,6 +49,15 @@ def _tree(mirror: Mirror, tree: Tree) -> dict[str, object]:
         "policy": _policy(mirror, tree),
         "quarantine": mirror.state.quarantined(tree.name),
     }
+
+
+def _comes_by(mirror: Mirror, tree: Tree) -> str:
+    """`sync`, or `import` where a bundle brought what was verified last."""
+    with contextlib.suppress(MirrorError):
+        memory = mirror.state.memory(tree.name)
+        if any(fields.root == BUNDLE for fields in memory.values()):
+            return "import"
+    return "sync"
 
 
 def _policy(mirror: Mirror, tree: Tree) -> dict[str, dict[str, object]]:
