@@ -227,6 +227,14 @@ def serving(bench: Bench) -> list[Row]:
     return []
 
 
+def advisory_formats(_bench: Bench) -> list[Row]:
+    """Writes a table of its own, bench/results/advisories.md."""
+    from . import advisories
+
+    advisories.main()
+    return []
+
+
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "first": first_sync,
     "unchanged": unchanged,
@@ -238,4 +246,5 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "plugin": dnf_plugin,
     "growth": growth,
     "registration": serving,
+    "advisories": advisory_formats,
 }

@@ -15,7 +15,7 @@ from ..core.advisory.status import StatusRecord
 from ..core.config import Tree
 from ..core.errors import MirrorError, RefusedError
 from ..core.snapshot import Snapshot
-from . import contents, errata, own_advisories
+from . import contents, errata, own_advisories, publications
 from .context import Mirror
 from .site import Showing
 
@@ -129,10 +129,15 @@ def catalogue(mirror: Mirror, showing: Showing) -> Catalogue:
 def _first_published(
     mirror: Mirror, showing: Showing, tree: Tree, advisories: Iterable[Advisory]
 ) -> dict[tuple[Scope, str], int]:
-    """What the channel's own list says; now, for what is not in it."""
-    known: dict[str, int] = {}
+    """What the ledger says, or the channel's own list; now, for what is in neither."""
+    listed: dict[str, int] = {}
     shown = showing.parts.get(owner(tree.name))
     for file in shown.files if shown else ():
         if file.path.startswith(f"{PREFIX}/") and file.path.endswith(".json"):
-            known = tables.published_in(mirror.pool.read(file.sha256))
-    return {(a.scope, a.id): known.get(a.id, showing.time) for a in advisories}
+            listed = tables.published_in(mirror.pool.read(file.sha256))
+    with_ledger = showing.channel != publications.CANDIDATE
+    written = publications.known(mirror, showing.channel).first if with_ledger else {}
+    return {
+        (a.scope, a.id): written.get((a.scope, a.id), listed.get(a.id, showing.time))
+        for a in advisories
+    }
