@@ -94,6 +94,10 @@ class RegistrationService(Protocol):
     def inspect(self, key: str, remote: str) -> Licence:
         """A usable licence; raises UnknownKeyError, LicenceError, StorageError."""
 
+    def inspect_token(self, token: str, remote: str) -> Licence:
+        """The licence behind a token; changes nothing."""
+        ...
+
     def refresh(self, token: str, remote: str) -> Registered:
         """Raises UnknownTokenError, LicenceError, StorageError."""
 

@@ -160,6 +160,25 @@ def test_refresh_gives_a_new_token_beside_the_old_one(operator, service):
     assert [status_of(service, token) for token in (old, newer)] == [200, 200]
 
 
+def test_token_check_tells_why_and_changes_nothing(operator, service):
+    key = operator.create_licence("--product", "esu", "--release", "9.2", "--expires", "2099-12-31")
+    token = service.register(key).json()["token"]
+    answer = service.post("token/check", token=token)
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "products": ["esu"],
+        "releases": ["9.2"],
+        "expires": "2099-12-31T23:59:59Z",
+    }
+    assert status_of(service, token) == 200
+    operator.call("license", "revoke", key)
+    refused = service.post("token/check", token=token)
+    assert (refused.status_code, refused.json()["error"]) == (403, "revoked")
+    for unknown in ("x" * 40, "short"):
+        assert service.post("token/check", token=unknown).status_code == 401
+    assert service.post("token/check").status_code == 401
+
+
 def test_key_check_tells_what_a_key_is_good_for_and_takes_no_seat(operator, service):
     key = operator.create_licence(
         *("--product", "fips,esu", "--release", "9.2", "--release", "9.6", "--hosts", "3"),
@@ -212,7 +231,7 @@ def test_known_keys_that_let_nobody_in_are_told_why(operator, service):
         assert [entry["reason"] for entry in refused] == [reason]
 
 
-@pytest.mark.parametrize("call", ["token/refresh", "token/unregister"])
+@pytest.mark.parametrize("call", ["token/check", "token/refresh", "token/unregister"])
 @pytest.mark.parametrize("header", [None, "Bearer", "Bearer ", "Bearer x", "Basic eDp5", "tux_x"])
 def test_calls_with_a_token_need_a_valid_one(service, call, header):
     headers = {"Authorization": header} if header else {}

@@ -62,7 +62,9 @@ def test_a_revoked_host_is_told_so(register, tuxctl, document, registration, cli
     registration.tokens.clear()
     done = tuxctl("status")
     assert done.status == 8
-    assert "the service does not accept this host's token any more: it was revoked" in done.err
+    assert (
+        "the service does not accept this host's token any more: the host's registration was ended"
+    ) in done.err
     assert "refused (HTTP 403)" in done.out
     assert client_root.read(TOKEN).strip() not in done.out + done.err
     assert document()["token"] == "refused"
@@ -73,10 +75,33 @@ def test_a_revoked_host_is_told_so(register, tuxctl, document, registration, cli
 def test_an_expired_licence_is_the_reason_given(register, tuxctl, registration, client_root):
     register()
     edit_registration(client_root, expires="2026-01-31T23:59:59+00:00")
+    registration.has_refresh = False  # a service that has no such question
     registration.tokens.clear()
     done = tuxctl("status")
     assert done.status == 8
     assert "any more: the licence expired on 2026-01-31" in done.err
+    edit_registration(client_root, expires=None)
+    assert "any more: it was revoked, another host took it over, or" in tuxctl("status").err
+
+
+@pytest.mark.parametrize(
+    ("licence", "reason"),
+    [
+        ({"error": "expired", "message": "this licence expired"}, "this licence expired (expired)"),
+        ({"releases": ["9.6"]}, "the licence does not cover AlmaLinux 9.2; it covers 9.6"),
+        ({"releases": []}, "valid, yet the content server refuses it"),
+    ],
+)
+def test_the_registration_service_says_why(
+    register, tuxctl, registration, client_root, monkeypatch, licence, reason
+):
+    register()
+    registration.keys[LICENCE].update(licence)
+    monkeypatch.setattr(registration, "content_status", lambda *_: 403)
+    done = tuxctl("status")
+    assert done.status == 8
+    assert reason in done.err
+    assert client_root.read(TOKEN).strip() not in done.err
 
 
 def test_without_a_network_status_is_quick_and_no_drift(

@@ -84,6 +84,10 @@ class RegistrationServer(Background):
         if call == "token/unregister":
             known = self.tokens.pop(token, None)
             return (200, {"ok": True}) if known else (401, {"error": "unknown_token"})
+        if call == "token/check" and self.has_refresh:
+            if token not in self.tokens:
+                return 401, {"error": "unauthorized"}
+            return self._with_key(self.tokens[token], lambda licence: (200, licence))
         if call == "token/refresh" and self.has_refresh:
             if token not in self.tokens:
                 return 401, {"error": "unauthorized"}

@@ -3,12 +3,13 @@
 import datetime
 from typing import Any, Dict, List, Mapping, Optional
 
-from tuxcare.errors import StorageError, TuxcareError
+from tuxcare.errors import RefusedError, StorageError, TuxcareError
 from tuxcare.host import read_content_url, read_token
 from tuxctl import identity, preflight, repos
 from tuxctl.context import Context
 from tuxctl.licence import ESU, FIPS
-from tuxctl.repositories import OK, REFUSED, Reach, Repository
+from tuxctl.lifecycle import covers
+from tuxctl.repositories import OK, PATIENCE, REFUSED, Reach, Repository
 
 EXPIRY_WARNED = 30
 
@@ -63,13 +64,7 @@ def _unswitched(data: bytes, content_url: str) -> bool:
     return repos.switch(data, content_url).data != data
 
 
-def of_service(
-    registration: Mapping[str, Any],
-    repositories: List[Repository],
-    answers: Mapping[str, Reach],
-    now: datetime.datetime,
-    release: str,
-) -> List[str]:
+def is_turned_away(repositories: List[Repository], answers: Mapping[str, Reach]) -> bool:
     """Whether the service turned this host's token away.
 
     Content servers answer every closed path alike. But the vetted repositories are part of every
@@ -77,17 +72,44 @@ def of_service(
     """
     asked = [item.id for item in repositories if item.needs_token and item.id in answers]
     states = [answers[name].state for name in asked]
-    if REFUSED not in states or OK in states:
-        return []
-    end = days_left(registration.get("expires"), now)
-    if end is not None and end < 0:
-        why = "the licence expired on {}".format(registration["expires"])
-    else:
-        why = (
-            "it was revoked, another host took it over, or the licence does not cover AlmaLinux "
-            "{}".format(release)
+    return REFUSED in states and OK not in states
+
+
+def of_service(context: Context, registration: Mapping[str, Any], release: str) -> str:
+    """Why the token of a host that is turned away opens nothing, as far as can be found out."""
+    said = "the service does not accept this host's token any more: {}"
+    why = _ask_why(context, registration, release)
+    if why is None:
+        end = days_left(registration.get("expires"), context.now())
+        if end is not None and end < 0:
+            why = "the licence expired on {}".format(registration["expires"])
+        else:
+            why = (
+                "it was revoked, another host took it over, or the licence does not cover "
+                "AlmaLinux {}".format(release)
+            )
+    return said.format(why)
+
+
+def _ask_why(
+    context: Context, registration: Mapping[str, Any], release: str
+) -> Optional[str]:
+    """The registration service's own reason; None where it gives none."""
+    try:
+        token = read_token(context.paths)
+        server = str(registration.get("server") or context.conf().register_url)
+        info = context.service(server, PATIENCE).check_token(token) if token else None
+    except RefusedError as error:
+        return error.message
+    except (TuxcareError, PermissionError):
+        return None
+    if info is None:
+        return None
+    if not covers(info.releases or (), release):
+        return "the licence does not cover AlmaLinux {}; it covers {}".format(
+            release, ", ".join(info.releases or ())
         )
-    return ["the service does not accept this host's token any more: {}".format(why)]
+    return "the registration is valid, yet the content server refuses it: ask support"
 
 
 def days_left(expires: Optional[object], now: datetime.datetime) -> Optional[int]:

@@ -3,10 +3,11 @@
     POST <server>/cln/api/els/key/check          {"key"}
     POST <server>/cln/api/els/token/register     {"key", "host_name", and where known
                                                   "machine_id", "release", "arch"}
+    POST <server>/cln/api/els/token/check        Authorization: Bearer <token>
     POST <server>/cln/api/els/token/refresh      Authorization: Bearer <token>
     POST <server>/cln/api/els/token/unregister   Authorization: Bearer <token>
 
-The public service has no key check and no refresh; its 404 or 405 means "ask by registering", or
+The public service has no checks and no refresh; its 404 or 405 means "ask by registering", or
 "tokens stay as they are". Refusals are JSON {"error": code, "message": text}.
 """
 
@@ -80,13 +81,19 @@ class RegistrationService:
         answer = self._post("key/check", {"key": key})
         if answer.status in _NO_SUCH_CALL:
             return None
-        value = self._success(answer, key)
-        return KeyInfo(
-            _strings(value, "products"),
-            _strings(value, "releases"),
-            _string(value, "expires"),
-            value["hosts_left"] if isinstance(value.get("hosts_left"), int) else None,
-        )
+        return _key_info(self._success(answer, key))
+
+    def check_token(self, token: str) -> Optional[KeyInfo]:
+        """What the licence behind the token buys; None where the service has no such question.
+
+        Raises RefusedError that says why the token opens nothing.
+        """
+        answer = self._post("token/check", {}, token=token)
+        if answer.status in _NO_SUCH_CALL:
+            return None
+        if answer.status == 401:
+            raise RefusedError("the host's registration was ended, or another one replaced it")
+        return _key_info(self._success(answer, token))
 
     def register(self, key: str, host: Host) -> Registration:
         """A token for this host."""
@@ -200,6 +207,15 @@ def is_open_http(url: str) -> bool:
     """Whether requests to a URL can be read on their way: plain http to another machine."""
     parts = urlsplit(url)
     return parts.scheme == "http" and parts.hostname not in ("localhost", "127.0.0.1", "::1")
+
+
+def _key_info(value: Mapping[str, Any]) -> KeyInfo:
+    return KeyInfo(
+        _strings(value, "products"),
+        _strings(value, "releases"),
+        _string(value, "expires"),
+        value["hosts_left"] if isinstance(value.get("hosts_left"), int) else None,
+    )
 
 
 def _clean(text: str, secret: str) -> str:

@@ -56,7 +56,8 @@ def collect(context: Context, offline: bool = False) -> Dict[str, Any]:
     warnings: List[str] = []
     if registered:
         differences = drift.find(context, registration, found)
-        differences += drift.of_service(registration, found, answers, now, followed)
+        if drift.is_turned_away(found, answers):
+            differences.append(drift.of_service(context, registration, followed))
         warnings = drift.warnings(registration, now)
     fips = fips_report.describe(context, choice)
     differences += fips.drift

@@ -73,6 +73,7 @@ def create_app(
     views = Views(registration, files, around)
     _api(app, "POST", _API + "token/register", views.register)
     _api(app, "POST", _API + "key/check", views.check_key)
+    _api(app, "POST", _API + "token/check", views.check_token)
     _api(app, "POST", _API + "token/refresh", views.refresh)
     _api(app, "POST", _API + "token/unregister", views.unregister)
     _api(app, "GET", "/healthz", views.health)
@@ -137,6 +138,14 @@ class Views:
             expires=time_or_none(terms.expires_at),
             hosts=terms.host_limit,
             hosts_left=licence.seats_left,
+        )
+
+    def check_token(self) -> Response:
+        terms = self._registration.inspect_token(_required_bearer(), g.remote).terms
+        return jsonify(
+            products=terms.products,
+            releases=terms.releases,
+            expires=time_or_none(terms.expires_at),
         )
 
     def refresh(self) -> Response:

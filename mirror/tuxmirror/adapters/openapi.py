@@ -21,6 +21,7 @@ def document() -> dict[str, Any]:
         "paths": {
             "/cln/api/els/token/register": {"post": _register()},
             "/cln/api/els/key/check": {"post": _check()},
+            "/cln/api/els/token/check": {"post": _check_token()},
             "/cln/api/els/token/refresh": {"post": _refresh()},
             "/cln/api/els/token/unregister": {"post": _unregister()},
             "/healthz": {"get": _probe("The process is alive", "ok")},
@@ -92,6 +93,14 @@ def _check() -> dict[str, Any]:
             "200": _json("A usable key", "Terms"),
             **_errors("400", "401", "403", "413", "429", "503"),
         },
+    }
+
+
+def _check_token() -> dict[str, Any]:
+    return {
+        "summary": "Tells what the token's licence is good for; changes nothing",
+        "security": [{"token": []}],
+        "responses": {"200": _json("It is valid", "Cover"), **_errors("401", "403", "429", "503")},
     }
 
 
@@ -183,6 +192,13 @@ def _schemas() -> dict[str, Any]:
                 "expires": expires,
                 "hosts": count,
                 "hosts_left": count,
+            }
+        ),
+        "Cover": _object(
+            {
+                "products": products,
+                "releases": {"type": "array", "items": {"type": "string"}},
+                "expires": expires,
             }
         ),
         "Status": _object({"status": {"type": "string"}}),

@@ -79,6 +79,10 @@ class Admission:
         with self._call(remote):
             return self._registration.inspect(key, remote)
 
+    def inspect_token(self, token: str, remote: str) -> Licence:
+        with self._call(remote):
+            return self._registration.inspect_token(token, remote)
+
     def refresh(self, token: str, remote: str) -> Registered:
         with self._call(remote):
             return self._registration.refresh(token, remote)

@@ -98,6 +98,14 @@ class Registration:
         refuse_unless_usable(licence, self._clock())
         return licence
 
+    def inspect_token(self, token: str, remote: str) -> Licence:
+        """The licence behind a valid token. Raises UnknownTokenError, or why it lets nobody in."""
+        now = int(self._clock())
+        with self._registry.reading() as unit:
+            record = _still_valid(unit.token(self._digests.token(token)), now)
+        refuse_unless_usable(record.licence, now)
+        return record.licence
+
     def register(self, key: str, facts: HostFacts, remote: str) -> Registered:
         key_digest = self._digests.key(key)
         public_id = self._known_key(key_digest)
