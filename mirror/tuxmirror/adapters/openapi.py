@@ -28,6 +28,7 @@ def document() -> dict[str, Any]:
             "/readyz": {"get": _probe("Registry and content are there", "ready")},
             "/metrics": {"get": _metrics()},
             "/internal/authorize": {"get": _authorize()},
+            "/internal/resolve": {"get": _resolve()},
             "/openapi.json": {"get": {"summary": "This", "responses": {"200": _DOCUMENT}}},
         },
         "components": {
@@ -142,6 +143,24 @@ def _authorize() -> dict[str, Any]:
         ],
         "responses": {
             "200": {"description": "Yes, from this channel", "headers": channel},
+            "403": {"description": "No"},
+            **_errors("404", "429", "503"),
+        },
+    }
+
+
+def _resolve() -> dict[str, Any]:
+    text = {"schema": {"type": "string"}}
+    names = ("X-Tuxmirror-Object", "X-Tuxmirror-Sha256", "X-Tuxmirror-Type", "X-Tuxmirror-Lifetime")
+    path = {"name": "X-Tuxmirror-Path", "in": "header", "required": False, **text}
+    return {
+        "summary": "For a web server in front of a bucket: which object has a path",
+        "description": "Answers trusted proxies only. Without X-Tuxmirror-Object the path itself "
+        "is to be asked for here.",
+        "security": [{"token": []}, {}],
+        "parameters": [{**path, "description": "As the client asked for it"}],
+        "responses": {
+            "200": {"description": "It may be had", "headers": dict.fromkeys(names, text)},
             "403": {"description": "No"},
             **_errors("404", "429", "503"),
         },
