@@ -288,14 +288,20 @@ def test_the_guide_of_2025_from_registering_to_removing(member, guide, mode, end
     _complete(host, mode)
     host.dnf("upgrade")
     assert shell.installed("openssl") == [upgraded]
-    if mode == "strict":
-        host.run(["tuxctl", "fips", "disable", "--yes"])
 
-    shell.type(blocks[f"{UNINSTALL}/1"])
+    removed = shell.type(blocks[f"{UNINSTALL}/1"])[0]
     assert _configuration(host) == before
     assert host.run(["fips-mode-setup", "--check"], check=False).stdout.startswith(
         "FIPS mode is disabled."
     )
+    if mode == "strict":
+        # What 'fips enable' did and nobody took back is said. dnf's pattern means names where there
+        # are such: the pin package goes first, alone.
+        assert "'dnf remove tuxcare-fips-pin*'" in removed.stdout + removed.stderr
+        held = host.dnf("downgrade", "openssl", check=False)
+        assert "tuxcare-fips-pin-strict" in held.stdout + held.stderr
+        shell.type(blocks[f"{UNINSTALL}/2"])
+        assert shell.installed("tuxcare-fips-pin-strict") == []
     [refused] = shell.type(blocks[f"{UNINSTALL}/2"], check=False)
     _compare_error(refused, blocks[f"{UNINSTALL}/3"])
     shell.type(blocks[f"{UNINSTALL}/4"])

@@ -95,7 +95,8 @@ def _check(arguments: argparse.Namespace) -> None:
     ]
     changing = [("--dry-run", arguments.dry_run), ("--yes", arguments.yes)]
     if arguments.action == "enable":
-        wrong = []
+        planned = arguments.json and not arguments.dry_run
+        wrong = ["--json without --dry-run"] if planned else []
     elif arguments.action == "disable":
         wrong = [name for name, given in enabling + [("--json", arguments.json)] if given]
     else:

@@ -6,7 +6,8 @@ and `dnf upgrade` moves them on.
 
 from typing import Any, Dict, List, Mapping, NamedTuple
 
-from tuxcare.errors import UsageError
+from tuxcare.errors import ConfigError, UsageError
+from tuxcare.host import read_fips
 from tuxctl.context import Context
 from tuxctl.fips import boot, choice, machine, packages, state
 from tuxctl.fips.boot import BootLoader
@@ -61,6 +62,7 @@ class _Disabling:
         done: Dict[str, Mapping[str, Any]] = {}
         for action in context.journal.actions():
             done.setdefault(action.kind, action.detail)  # the first one knows the original state
+        self._was_on = bool(done) or _is_on(context)
         self._default = done.get(boot.DEFAULT)
         self._mode = done.get(boot.MODE)
         self._pin_packages: List[str] = []
@@ -112,7 +114,7 @@ class _Disabling:
     def remarks(self) -> List[str]:
         """What stays, and what is left to do."""
         context = self._context
-        if not context.system.is_live:
+        if not (context.system.is_live and self._was_on):
             return []
         lines = ["The installed builds stay; 'dnf upgrade' moves them on."]
         if machine.kernel_is_in_fips_mode(context.system):
@@ -124,3 +126,10 @@ class _Disabling:
                     "'fips-mode-setup --disable' and a reboot end it."
                 )
         return lines
+
+
+def _is_on(context: Context) -> bool:
+    try:
+        return read_fips(context.paths).is_on
+    except ConfigError:
+        return True  # a damaged choice is never taken for 'off'

@@ -45,6 +45,12 @@ def enable(context: Context, order: Order) -> None:
         _hold(context, order.mode)
     elif order.dry_run:
         context.require_root()
+        cut_off = context.journal.pending()
+        if cut_off:
+            context.console.note(
+                "An earlier 'tuxctl {}' was cut off: the next run undoes it before anything "
+                "else; this is the host as it stands.".format(cut_off)
+            )
         _show(context, order, _plan(context, order))
     else:
         with context.changing():
