@@ -235,6 +235,14 @@ def advisory_formats(_bench: Bench) -> list[Row]:
     return []
 
 
+def engines(bench: Bench) -> list[Row]:
+    """Folders, S3, workers: writes its own table."""
+    from . import scale
+
+    scale.bench(bench.key, [300, 3000])
+    return []
+
+
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "first": first_sync,
     "unchanged": unchanged,
@@ -247,4 +255,5 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "growth": growth,
     "registration": serving,
     "advisories": advisory_formats,
+    "scale": engines,
 }
