@@ -49,6 +49,7 @@ MODULES = {
 OPTIONAL = {
     "boto3": "python3-boto3",
     "botocore": "python3-boto3",
+    "cvss": "python3-cvss",
     "distributed": "python3-distributed",
 }
 
