@@ -16,6 +16,8 @@ from tuxctl.journal import Run
 from tuxctl.preview import Preview
 from tuxctl.records import OWNED, Action
 
+_KINDS = (boot.DEFAULT, boot.MODE, boot.MODE_OFF, packages.ACTION)
+
 
 class Order(NamedTuple):
     dry_run: bool = False
@@ -61,7 +63,8 @@ class _Disabling:
         self._packages = Packages(context.system, context.console)
         done: Dict[str, Mapping[str, Any]] = {}
         for action in context.journal.actions():
-            done.setdefault(action.kind, action.detail)  # the first one knows the original state
+            if action.kind in _KINDS:
+                done.setdefault(action.kind, action.detail)  # the first knows the original state
         self._was_on = bool(done) or _is_on(context)
         self._default = done.get(boot.DEFAULT)
         self._mode = done.get(boot.MODE)
@@ -98,7 +101,7 @@ class _Disabling:
             # Without this dnf would remove what only the pin package required: validated modules.
             keep = "--setopt=clean_requirements_on_remove=False"
             self._packages.transaction(run, [keep, "remove"] + self._pin_packages)
-        run.settle(boot.DEFAULT, boot.MODE, boot.MODE_OFF, packages.ACTION)
+        run.settle(*_KINDS)
         self._boot_as_before(run)
         run.put(state.path(context.paths), None, OWNED)
 

@@ -79,7 +79,8 @@ class Packages:
         No journal takes a transaction back; undoing says so.
         """
         argv = ["dnf", "--assumeyes"] + list(arguments)
-        action = Action(ACTION, {"command": " ".join(arguments[:1])})
+        command = next(word for word in arguments if not word.startswith("-"))
+        action = Action(ACTION, {"command": command})
         run.act(action, lambda: self._transact(argv))
 
     def undo(self, detail: Mapping[str, Any]) -> None:
