@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuxctl.fips import attest, boot, builds, keys, machine
+from tuxctl.fips import access, attest, boot, builds, keys, machine
 
 TEXT = st.text(
     alphabet=st.sampled_from('abkernelvmlinuzargsinitrd=" \t\n:/-.0123456789ssh-rsaPBKDF(OE)#'),
@@ -19,7 +19,7 @@ def test_any_text_is_read(text):
     builds.parse_available(text)
     machine.parse_key_slots(text)
     machine.parse_modules(text)
-    machine.sshd_options(text)
+    access.sshd_options(text)
     for key in keys.parse(text):
         assert key.works_in_fips_mode in (True, False)
 

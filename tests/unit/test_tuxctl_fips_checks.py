@@ -7,10 +7,11 @@ import struct
 import pytest
 
 from tuxcare.manifest import parse
-from tuxctl.fips import attest, boot, checks, keys, machine
+from tuxctl.fips import access, attest, boot, checks, findings, keys, machine
+from tuxctl.fips.access import Account, Ssh
 from tuxctl.fips.boot import Entry, Target
 from tuxctl.fips.builds import Selection
-from tuxctl.fips.machine import Account, Drivers, Encrypted, Machine, Ssh
+from tuxctl.fips.machine import Drivers, Encrypted, Machine
 
 TODAY = datetime.date(2026, 1, 1)
 MANIFEST = parse(
@@ -147,8 +148,8 @@ def test_certificates_that_run_out(day, expected):
 
 def test_some_blockers_can_be_accepted_and_others_not():
     host = SOUND._replace(missing_tools=("grubby",), boot_free=0)
-    findings = checks.check(host, NOTHING, MANIFEST.pins, (), TODAY)
-    after = checks.accept(findings, ["boot-space", "tools"])
+    before = checks.check(host, NOTHING, MANIFEST.pins, (), TODAY)
+    after = findings.accept(before, ["boot-space", "tools"])
     assert {finding.name: finding.level for finding in after} == {
         "tools": "blocker",
         "boot-space": "warning",
@@ -193,7 +194,7 @@ def test_what_is_no_key_is_passed_over():
 def test_options_of_the_ssh_server_the_first_counts_and_match_blocks_do_not():
     text = "# PermitRootLogin yes\npermitrootlogin no\nPermitRootLogin yes\nUseDNS=no\n"
     text += "Match User x\nPasswordAuthentication no\n"
-    assert machine.sshd_options(text) == {"permitrootlogin": "no", "usedns": "no"}
+    assert access.sshd_options(text) == {"permitrootlogin": "no", "usedns": "no"}
 
 
 def test_key_slots_of_a_luks2_volume():

@@ -4,7 +4,6 @@ It prints; it runs none of the steps and changes nothing.
 """
 
 import json
-import os
 import re
 from typing import Any, Dict, List, Tuple
 
@@ -13,8 +12,9 @@ from tuxcare.host import read_fips, read_registration
 from tuxcare.osrelease import parse_os_release
 from tuxctl import migration
 from tuxctl.context import Context
-from tuxctl.fips import machine
+from tuxctl.fips import access
 from tuxctl.migration import Facts, Stage
+from tuxctl.system import join, text_of
 
 _CONFIGURATIONS = ("/etc/yum.conf", "/etc/dnf/dnf.conf")
 _RPM_DATABASES = ("/var/lib/rpm", "/usr/lib/sysimage/rpm")
@@ -43,14 +43,16 @@ def migrate(context: Context, as_json: bool = False) -> None:
 def look(context: Context) -> Facts:
     """The host as far as it matters here. Raises StorageError."""
     release = _os_release(context)
-    ssh = machine.ssh(context.system)
+    ssh = access.look(context.system)
     accounts = ssh.accounts if ssh else ()
     return Facts(
         id=release.get("ID", ""),
         name=release.get("NAME", "an unknown system"),
         version=_version(context, release),
         leftovers=_leftovers(context),
-        excludes=tuple(path for path in _CONFIGURATIONS if _EXCLUDES.search(_text(context, path))),
+        excludes=tuple(
+            path for path in _CONFIGURATIONS if _EXCLUDES.search(text_of(context.system, path))
+        ),
         root_login=ssh.root if ssh else True,
         people=tuple(account.name for account in accounts if account.uid != 0),
         unfit=tuple(
@@ -58,7 +60,7 @@ def look(context: Context) -> Facts:
             for account in accounts
             if account.keys and not any(key.works_in_fips_mode for key in account.keys)
         ),
-        has_package=bool(_text(context, "/etc/tuxcare-release")),
+        has_package=bool(text_of(context.system, "/etc/tuxcare-release")),
         registered=bool(read_registration(context.paths)),
         fips_mode=_fips_mode(context),
     )
@@ -98,7 +100,7 @@ def lines(facts: Facts, stage: Stage) -> List[str]:
 
 def _os_release(context: Context) -> Dict[str, str]:
     for path in ("/etc/os-release", "/usr/lib/os-release"):
-        found = parse_os_release(_text(context, path))
+        found = parse_os_release(text_of(context.system, path))
         if found:
             return found
     return {}
@@ -107,14 +109,14 @@ def _os_release(context: Context) -> Dict[str, str]:
 def _version(context: Context, release: Dict[str, str]) -> str:
     """With the minor release, which os-release of CentOS leaves out."""
     for path in ("/etc/almalinux-release", "/etc/centos-release", "/etc/redhat-release"):
-        found = _VERSION.search(_text(context, path))
+        found = _VERSION.search(text_of(context.system, path))
         if found:
             return found.group(1)
     return release.get("VERSION_ID", "")
 
 
 def _leftovers(context: Context) -> Tuple[str, ...]:
-    if not any(context.system.entries(_join(context, path)) for path in _RPM_DATABASES):
+    if not any(context.system.entries(join(context.system, path)) for path in _RPM_DATABASES):
         return ()  # rpm would make one
     root = [] if context.system.is_live else ["--root", context.system.root]
     query = ["-qa", "--queryformat", "%{NAME}-%{VERSION}-%{RELEASE}\\n"]
@@ -122,7 +124,7 @@ def _leftovers(context: Context) -> Tuple[str, ...]:
         names = context.system.run(["rpm"] + root + query).stdout.split()
     except StorageError:
         return ()
-    newer = _text(context, "/etc/almalinux-release").find("release 9") >= 0
+    newer = text_of(context.system, "/etc/almalinux-release").find("release 9") >= 0
     kept = [name for name in names if _LEFTOVER.search(name)]
     return tuple(sorted(name for name in kept if newer or not name.startswith("kernel")))
 
@@ -132,11 +134,3 @@ def _fips_mode(context: Context) -> str:
         return read_fips(context.paths).mode
     except TuxcareError:
         return "damaged"
-
-
-def _text(context: Context, path: str) -> str:
-    return (context.system.read(_join(context, path)) or b"").decode("utf-8", "replace")
-
-
-def _join(context: Context, path: str) -> str:
-    return os.path.join(context.system.root, path.lstrip("/"))

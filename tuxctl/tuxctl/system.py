@@ -379,6 +379,16 @@ def _signals_deferred() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
+def join(system: System, path: str) -> str:
+    """A path of the host, absolute as it reads there, under the system's root."""
+    return os.path.join(system.root, path.lstrip("/"))
+
+
+def text_of(system: System, path: str) -> str:
+    """The text of a file of the host, empty where there is none. Raises StorageError."""
+    return (system.read(join(system, path)) or b"").decode("utf-8", "replace")
+
+
 def _temporary(path: str) -> str:
     directory, name = os.path.split(path)
     return os.path.join(directory, ".{}.tuxctl-new".format(name))

@@ -4,8 +4,8 @@
     builds    which builds are installed, and which ones have to be (pure)
     packages  rpm and dnf
     machine   what decides whether this machine can boot in FIPS mode, as found
-    keys      which SSH keys FIPS mode takes (pure)
-    checks    what stands in the way, and the way out (pure)
+    access    who can log in by SSH, as found; keys: which SSH keys FIPS mode takes (pure)
+    checks    what stands in the way, and the way out (pure); with checks_ssh and findings
     boot      grubby and fips-mode-setup, and the way back
     state     what is to be true after the reboot
     plan      all of it, to read before anything is done

@@ -13,7 +13,7 @@ from tuxctl import reasons
 from tuxctl.context import Context
 from tuxctl.fips import ACCEPTABLE, builds, choice, machine, plan, state
 from tuxctl.fips.boot import BootLoader
-from tuxctl.fips.checks import Finding
+from tuxctl.fips.findings import Finding
 from tuxctl.fips.packages import Packages
 from tuxctl.fips.plan import Plan, Planner
 from tuxctl.fips.state import Expected

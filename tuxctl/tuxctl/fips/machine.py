@@ -7,15 +7,13 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set, Tuple
 
 from tuxcare.errors import StorageError
 from tuxctl.context import Context
-from tuxctl.fips import keys
+from tuxctl.fips import access
+from tuxctl.fips.access import Ssh
 from tuxctl.fips.boot import BootLoader, Entry
-from tuxctl.fips.keys import PublicKey
-from tuxctl.system import System
+from tuxctl.system import System, join, text_of
 
 # EFI_GLOBAL_VARIABLE of the UEFI specification; four bytes of attributes, then the value.
 _SECURE_BOOT = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c"
-_NO_SHELL = ("nologin", "false", "sync", "shutdown", "halt")
-_FIRST_PERSON = 1000  # UID_MIN of login.defs(5) on EL
 _ENCRYPTED = "crypto_LUKS"
 _SLOT = re.compile(r"  (\d+): luks")
 _PBKDF = re.compile(r"\s+PBKDF:\s+(\S+)")
@@ -27,23 +25,6 @@ class Encrypted(NamedTuple):
     device: str
     slots: Tuple[Tuple[int, str], ...]
     problem: Optional[str] = None
-
-
-class Account(NamedTuple):
-    """Somebody who may log in, and the keys that let him in."""
-
-    name: str
-    uid: int
-    keys: Tuple[PublicKey, ...]
-
-
-class Ssh(NamedTuple):
-    """The SSH server. `passwords`, `root`: whether it lets in by password, and root at all."""
-
-    host_keys: Tuple[PublicKey, ...]
-    accounts: Tuple[Account, ...]
-    passwords: bool
-    root: bool
 
 
 class Drivers(NamedTuple):
@@ -86,7 +67,7 @@ _MANY = 150 * 1024 * 1024  # of a kernel whose files are not there to measure
 def look(context: Context, loader: BootLoader, arch: str, major: int) -> Machine:
     """The running host. Raises StorageError where something that must be readable is not."""
     system = context.system
-    boot = _join(system, "/boot")
+    boot = join(system, "/boot")
     has_boot = bool(system.entries(boot))
     separate = has_boot and system.is_separate(boot)
     kernel = running_kernel(system)
@@ -105,23 +86,23 @@ def look(context: Context, loader: BootLoader, arch: str, major: int) -> Machine
         secure_boot=_secure_boot(system),
         policy=loader.policy(),
         encrypted=tuple(_encrypted(system)),
-        ssh=ssh(system),
+        ssh=access.look(system),
         drivers=_drivers(system),
     )
 
 
 def running_kernel(system: System) -> str:
     """As `uname -r` says it."""
-    return _text(system, "/proc/sys/kernel/osrelease").strip()
+    return text_of(system, "/proc/sys/kernel/osrelease").strip()
 
 
 def kernel_is_in_fips_mode(system: System) -> bool:
-    return _text(system, "/proc/sys/crypto/fips_enabled").strip() == "1"
+    return text_of(system, "/proc/sys/crypto/fips_enabled").strip() == "1"
 
 
 def boot_id(system: System) -> str:
     """Differs after every boot."""
-    return _text(system, "/proc/sys/kernel/random/boot_id").strip()
+    return text_of(system, "/proc/sys/kernel/random/boot_id").strip()
 
 
 # -- /boot ---------------------------------------------------------------------------------------
@@ -143,13 +124,13 @@ def _boot_uuid(system: System) -> Optional[str]:
 
 def _boot_needed(system: System, kernel: str) -> int:
     """A new kernel's files, and one initramfs being rebuilt beside the old one."""
-    paths = [_join(system, "/boot/" + name.format(kernel)) for name in _KERNEL_FILES]
+    paths = [join(system, "/boot/" + name.format(kernel)) for name in _KERNEL_FILES]
     sizes = [system.size(path) or 0 for path in paths]
     return sum(sizes) + sizes[1] if sizes[0] and sizes[1] else _MANY
 
 
 def _secure_boot(system: System) -> bool:
-    data = system.read(_join(system, _SECURE_BOOT))
+    data = system.read(join(system, _SECURE_BOOT))
     return bool(data and len(data) > 4 and data[4] == 1)
 
 
@@ -200,60 +181,13 @@ def parse_key_slots(dump: str) -> List[Tuple[int, str]]:
     return found
 
 
-# -- ssh -----------------------------------------------------------------------------------------
-
-
-def ssh(system: System) -> Optional[Ssh]:
-    main = _text(system, "/etc/ssh/sshd_config")
-    host_keys: List[PublicKey] = []
-    for path in system.names(_join(system, "/etc/ssh/ssh_host_*_key.pub")):
-        host_keys += keys.parse((system.read(path) or b"").decode("utf-8", "replace"))
-    if not main and not host_keys:
-        return None
-    more = system.names(_join(system, "/etc/ssh/sshd_config.d/*.conf"))
-    texts = [(system.read(path) or b"").decode("utf-8", "replace") for path in more]
-    options = sshd_options("\n".join(texts + [main]))
-    return Ssh(
-        tuple(host_keys),
-        tuple(_accounts(system)),
-        options.get("passwordauthentication", "yes") != "no",
-        options.get("permitrootlogin", "prohibit-password") != "no",
-    )
-
-
-def sshd_options(text: str) -> Dict[str, str]:
-    """Global options by lower-case name; the first one counts (sshd_config(5))."""
-    options: Dict[str, str] = {}
-    for line in text.splitlines():
-        words = line.replace("=", " ", 1).split()
-        if not words or words[0].startswith("#"):
-            continue
-        if words[0].lower() == "match":
-            break
-        if len(words) > 1:
-            options.setdefault(words[0].lower(), words[1].lower())
-    return options
-
-
-def _accounts(system: System) -> Iterable[Account]:
-    for line in _text(system, "/etc/passwd").splitlines():
-        fields = line.split(":")
-        if len(fields) != 7 or not fields[2].isdigit():
-            continue
-        uid, home, shell = int(fields[2]), fields[5], os.path.basename(fields[6])
-        if shell in _NO_SHELL or not shell or 0 < uid < _FIRST_PERSON:
-            continue
-        text = _text(system, os.path.join(home, ".ssh/authorized_keys"))
-        yield Account(fields[0], uid, tuple(keys.parse(text)))
-
-
 # -- drivers -------------------------------------------------------------------------------------
 
 
 def _drivers(system: System) -> Drivers:
-    loaded, foreign = parse_modules(_text(system, "/proc/modules"))
-    devices = system.names(_join(system, "/sys/class/net/*/device"))
-    devices += system.names(_join(system, "/sys/block/*/device"))
+    loaded, foreign = parse_modules(text_of(system, "/proc/modules"))
+    devices = system.names(join(system, "/sys/class/net/*/device"))
+    devices += system.names(join(system, "/sys/block/*/device"))
     vital: Set[str] = set()
     for device in devices:
         vital.update(_modules_above(system, device))
@@ -285,18 +219,10 @@ def modules_in(paths: Iterable[str]) -> Optional[List[str]]:
 
 def _modules_above(system: System, device: str) -> Iterable[str]:
     """The modules that drive a device and what it is attached to."""
-    top = _join(system, "/sys/devices")
+    top = join(system, "/sys/devices")
     place = os.path.realpath(device)
     while place.startswith(top + os.sep):
         module = os.path.join(place, "driver", "module")
         if os.path.islink(module):
             yield os.path.basename(os.path.realpath(module))
         place = os.path.dirname(place)
-
-
-def _text(system: System, path: str) -> str:
-    return (system.read(_join(system, path)) or b"").decode("utf-8", "replace")
-
-
-def _join(system: System, path: str) -> str:
-    return os.path.join(system.root, path.lstrip("/"))

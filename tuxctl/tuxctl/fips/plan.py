@@ -11,8 +11,8 @@ from tuxctl.context import Context
 from tuxctl.fips import builds, checks, choice, machine, packages
 from tuxctl.fips.boot import BootLoader, Target, image_of
 from tuxctl.fips.builds import Installed, Replacement, Selection
-from tuxctl.fips.checks import Finding
 from tuxctl.fips.choice import Fips
+from tuxctl.fips.findings import BLOCKER, Finding, accept
 from tuxctl.fips.machine import Machine
 from tuxctl.fips.packages import Packages
 from tuxctl.lifecycle import sort_key
@@ -39,7 +39,7 @@ class Plan(NamedTuple):
 
     @property
     def blockers(self) -> List[Finding]:
-        return [finding for finding in self.findings if finding.level == checks.BLOCKER]
+        return [finding for finding in self.findings if finding.level == BLOCKER]
 
     @property
     def specs(self) -> List[str]:
@@ -96,7 +96,7 @@ class Planner:
         findings = checks.check(found, selection, pins, modules, context.now().date())
         if not packages.has_pin_package(mode, installed, available):
             findings.append(checks.no_pin_package(choice.PIN_PACKAGES[mode]))
-        plan = plan._replace(findings=tuple(checks.accept(findings, self._accepted)))
+        plan = plan._replace(findings=tuple(accept(findings, self._accepted)))
         return plan if plan.blockers else plan._replace(dnf=tuple(self._preview(plan)))
 
     def _available(
