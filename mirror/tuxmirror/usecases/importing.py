@@ -154,9 +154,8 @@ class BundleSource:
             for name, state in fresh.items()
         }
         packages = [f for files in lists.values() for f in files.values() if _is_package(f)]
-        places.update(self._fetch(packages))
+        here = self._bring(packages)
         self._check_complete(fresh, contents, lists)
-        here = {f.sha256: places[f.sha256] for f in packages if f.sha256 in places}
         return Change(fresh, contents, here)
 
     def _check_base(self) -> None:
@@ -186,9 +185,14 @@ class BundleSource:
 
     def _fetch(self, files: list[File]) -> dict[str, Path]:
         """Where each content is: in the pool already, or copied here from the bundle."""
-        pool = self._mirror.pool
+        brought = self._bring(files)
+        here = {file.sha256 for file in files} - brought.keys()
+        return {**brought, **{sha: self._mirror.pool.path(sha) for sha in here}}
+
+    def _bring(self, files: list[File]) -> dict[str, Path]:
+        """What the pool lacks, copied here from the bundle."""
         wanted = {file.sha256: file for file in files}
-        missing = pool.missing(wanted)
+        missing = self._mirror.pool.missing(wanted)
         for sha in sorted(missing - self._items.keys()):
             raise VerificationError(
                 "neither here nor in the bundle",
@@ -197,7 +201,7 @@ class BundleSource:
                 way_out="tuxmirror verify --repair here, or export the whole snapshot",
             )
         metadata.check_space(self._mirror, sum(wanted[sha].size for sha in missing))
-        places = {sha: pool.path(sha) for sha in wanted if sha not in missing}
+        places: dict[str, Path] = {}
         items = self._opened.bundle.contents
         total = sum(self._items[sha].size for sha in missing)
         done = size = 0
