@@ -119,3 +119,32 @@ def test_modular_releases():
     assert is_modular("1.module_el9.2.0+36+853e48f5")
     assert is_modular("1.module+el8.9.0+3659+9c8643f3")
     assert not is_modular("23.el9_2.tuxcare.1")
+
+
+VARIABLE = (
+    "<objects>" + UNAME + '<i:variable_object id="oval:a:obj:2" version="1">'
+    "<i:var_ref>oval:a:var:1</i:var_ref></i:variable_object></objects><variables>"
+    '<local_variable id="oval:a:var:1" version="1" datatype="evr_string" comment="c"><concat>'
+    "<literal_component>0:</literal_component><regex_capture pattern='^([0-9.-]+el9)\\.'>"
+    '<object_component object_ref="oval:a:obj:1" item_field="os_release"/></regex_capture>'
+    "</concat></local_variable></variables>"
+)
+
+
+@pytest.mark.parametrize(
+    ("running", "value"), [("5.14.0-1.el9.x86_64", "0:5.14.0-1.el9"), ("6.1-generic", "0:")]
+)
+def test_a_variable_of_the_running_kernel(running, value):
+    described = describe(
+        f"{HEAD}{VARIABLE}</oval_definitions>".encode(), Host((), running_kernel=running), "x"
+    )
+    root = ElementTree.fromstring(described.data)
+    values = [e.text for e in root.iter() if e.tag.endswith("#independent}value")]
+    assert values == [value]
+    assert described.not_collected == {}
+
+
+def test_a_variable_of_anything_else_is_not_collected():
+    for text in (VARIABLE.replace("os_release", "machine_class"), VARIABLE):
+        described = describe(f"{HEAD}{text}</oval_definitions>".encode(), Host(()), "x")
+        assert "oval:a:obj:2" in described.not_collected

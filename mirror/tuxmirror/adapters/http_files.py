@@ -37,6 +37,7 @@ _TYPES = {
     ".yaml": "application/yaml",
     ".html": "text/html",
     ".css": "text/css",
+    ".csv": "text/csv",
     ".js": "text/javascript",
     ".svg": "image/svg+xml",
     ".txt": "text/plain",

@@ -349,6 +349,7 @@ server {
         application/yaml yaml;
         text/html html;
         text/css css;
+        text/csv csv;
         text/javascript js;
         text/plain txt;
         image/svg+xml svg;
@@ -471,9 +472,9 @@ server {
         if ($tux_bearer) { return 418; }
         root @vetted@;
         charset utf-8;
-        charset_types text/css text/javascript text/plain;
+        charset_types text/css text/csv text/javascript text/plain;
         gzip on;
-        gzip_types text/css text/javascript application/json image/svg+xml;
+        gzip_types text/css text/csv text/javascript application/json image/svg+xml;
         @open@
     }
 @open_trees@
