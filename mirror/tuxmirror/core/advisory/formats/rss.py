@@ -45,7 +45,7 @@ def write(
         '<rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">',
         "<channel>",
         f"<title>{escape(scope.title)}: advisories</title>",
-        f"<link>{escape(issuer.url)}/cve/</link>",
+        f"<link>{escape(issuer.url)}/cve/index.html</link>",
         f"<description>What is fixed in {escape(scope.title)}, by {_text(issuer.name)}"
         "</description>",
         "<language>en</language>",
