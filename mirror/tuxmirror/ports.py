@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 from .core.advisory import model
 from .core.advisory.documents import Node
 from .core.advisory.model import Scope
+from .core.audit.host import Host
+from .core.audit.report import Report
 from .core.bundle import Item
 from .core.errors import MirrorError
 from .core.package import Package
@@ -485,6 +487,13 @@ class Journal(Protocol):
         """Oldest first. Raises VerificationError where it was altered."""
 
 
+class HostReader(Protocol):
+    """Hosts that can be looked at."""
+
+    def read(self, root: Path) -> Host:
+        """What is installed below a root directory. Raises ConfigError."""
+
+
 class PageRenderer(Protocol):
     """The tracker's pages from their templates."""
 
@@ -497,6 +506,9 @@ class PageRenderer(Protocol):
 
     def render(self, template: str, path: str, values: Mapping[str, object]) -> bytes:
         """A page that will lie at `path` below the channel."""
+
+    def audit(self, report: Report) -> bytes:
+        """A page of its own, without any other file."""
 
 
 class OvalScanner(Protocol):

@@ -20,6 +20,8 @@ from ..core.tracker.data import iso
 if TYPE_CHECKING:
     from jinja2 import Environment
 
+    from ..core.audit.report import Report
+
 _FOLDER = Path(__file__).parents[1] / "templates" / "tracker"
 _ASSETS = {paths.STYLE: "assets/style.css", paths.SCRIPT: "assets/tracker.js"}
 _SOURCES = {"nvd": "NVD", "vendor": "the vendor"}
@@ -90,6 +92,11 @@ class JinjaPages:
 
     def assets(self) -> dict[str, bytes]:
         return {path: (_FOLDER / name).read_bytes() for path, name in _ASSETS.items()}
+
+    def audit(self, report: Report) -> bytes:
+        style = self.assets()[paths.STYLE].decode()
+        template = self._environment.get_template("audit.html")
+        return template.render(report=report, style=style, to=None).encode()
 
     def render(self, template: str, path: str, values: Mapping[str, object]) -> bytes:
         below = path[len(paths.ROOT) + 1 :]

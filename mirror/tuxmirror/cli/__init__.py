@@ -19,6 +19,7 @@ from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError
 from . import (
     advisory,
+    audit,
     bundles,
     decisions,
     init,
@@ -145,4 +146,5 @@ def _parser() -> argparse.ArgumentParser:
     bundles.add_commands(commands)
     licence.add_commands(commands)
     advisory.add_commands(commands)
+    audit.add_commands(commands)
     return parser

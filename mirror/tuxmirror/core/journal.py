@@ -101,6 +101,21 @@ def timeline(
     return stack
 
 
+def shown_at(
+    entries: Iterable[Mapping[str, Any]], tree: str, channel: str, when: int
+) -> str | None:
+    """The snapshot that a channel showed at a time; None before its first publish."""
+    shown: str | None = None
+    for entry in entries:
+        if entry["time"] > when or (entry.get("tree"), entry.get("channel")) != (tree, channel):
+            continue
+        if entry["action"] in PUBLISHING:
+            shown = entry["snapshot"]
+        elif entry["action"] == "failed":
+            shown = entry.get("before")
+    return shown
+
+
 def _back_to(stack: list[tuple[str, int]], snapshot: str | None, now: int) -> None:
     """Undo what came after `snapshot`; one that is not known of was shown on top of the rest."""
     if snapshot is None:
