@@ -164,7 +164,7 @@ def test_the_index_lists_what_a_newcomer_may_have(service):
     assert service.get("/tuxcare").url == service.url + "/tuxcare/"
 
 
-@pytest.mark.parametrize("path", ["/", "/almalinux/", "/almalinux", "/rss_feed/", "/cve/"])
+@pytest.mark.parametrize("path", ["/", "/almalinux/", "/almalinux", "/rss_feed/", "/csaf/"])
 def test_no_other_folder_is_listed(service, path):
     assert service.get(path).status_code in (403, 404)
 
@@ -172,6 +172,17 @@ def test_no_other_folder_is_listed(service, path):
 @pytest.mark.parametrize("path", [f"/{OS}", f"/{OS}/", f"/{OS}/repodata", ""])
 def test_folders_of_a_repository_are_not_listed(service, tokens, path):
     assert service.get(f"/almalinux/9.2/{tokens['esu']}{path}").status_code in (403, 404)
+
+
+@pytest.mark.parametrize("path", ["/cve", "/cve/", "/cve/index"])
+def test_the_tracker_is_found_as_people_type_it(service, path):
+    assert service.get(path).content == b"<html/>"
+    assert service.get("/cve").url == service.url + "/cve/"
+
+
+@pytest.mark.parametrize("path", ["/cve/none", "/cve/none/", "/cve/index.html/", "/cve/index/"])
+def test_what_the_tracker_does_not_have_is_not_found(service, path):
+    assert service.get(path).status_code == 404
 
 
 def test_what_is_not_published_is_not_found(service, tokens):

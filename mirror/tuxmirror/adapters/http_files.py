@@ -20,6 +20,7 @@ from werkzeug.wsgi import wrap_file
 
 from ..core import entitlement
 from ..core.licence import DEFAULT_CHANNEL, Grant
+from ..core.tracker import paths
 from .http_content import Content, Generation, Link, Opened
 
 _CHUNK = 64 * 1024
@@ -97,6 +98,24 @@ class PublishedFiles:
             return redirect(f"/{entitlement.OWN}/", 308)
         if path == f"{entitlement.OWN}/":
             return self._index(self._content.generation(DEFAULT_CHANNEL, None))
+        if path == paths.ROOT:
+            return redirect(f"/{paths.ROOT}/", 308)
+        try:
+            return self._file(path, environ, bearer, remote, origin)
+        except NotFound:
+            page = paths.served(path)
+            if page == path:
+                raise
+            return self._file(page, environ, bearer, remote, origin)
+
+    def _file(
+        self,
+        path: str,
+        environ: dict[str, Any],
+        bearer: str | None,
+        remote: str,
+        origin: Callable[[], str],
+    ) -> Response:
         request = entitlement.parse(path)
         if request is None:
             raise NotFound

@@ -468,9 +468,13 @@ server {
         gzip_types application/xml application/rss+xml;
         @open@
     }
+    location = /cve { return 308 /cve/; }
+    location = /cve/ { rewrite ^ /cve/index.html last; }
     location ~ "^/(?:@site@)/@path@$" {
         if ($tux_bearer) { return 418; }
         root @vetted@;
+        # The tracker's pages also without .html, as in /cve/els/releases.
+        try_files $uri $uri.html =404;
         charset utf-8;
         charset_types text/css text/csv text/javascript text/plain;
         gzip on;

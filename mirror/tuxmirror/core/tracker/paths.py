@@ -23,6 +23,7 @@ CVES_CSV = f"{ROOT}/data/cves.csv"
 CVES_JSON = f"{ROOT}/data/cves.json"
 SLA_JSON = f"{ROOT}/data/sla.json"
 
+_SUFFIXES = (".html", ".css", ".js", ".json", ".csv", ".jsonl", ".asc")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+~^-]")
 
 
@@ -69,6 +70,14 @@ def feed(scope: Scope) -> str:
 
 def oval(scope: Scope) -> str:
     return f"tuxcare/{scope.release}/{scope.slug}-oval.xml"
+
+
+def served(path: str) -> str:
+    """The file that a browser means: `cve/` is its index, pages are found without `.html`."""
+    if path == f"{ROOT}/":
+        return INDEX
+    below = path.startswith(f"{ROOT}/") and not path.endswith("/")
+    return f"{path}.html" if below and not path.endswith(_SUFFIXES) else path
 
 
 def relative(target: str, source: str) -> str:
