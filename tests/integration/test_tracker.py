@@ -59,7 +59,7 @@ HOST = [
     RpmSpec("httpd", "2.4.53", "11.el9_2.5", arch="x86_64"),
     RpmSpec("vim-minimal", "8.2.2637", "20.el9_1", epoch=2, arch="x86_64"),
     RpmSpec("kernel-core", "5.14.0", "284.11.1.el9_2", arch="x86_64"),
-    RpmSpec("nodejs", "18.14.2", "3.module_el9.2.0+29+de583a0c", epoch=1, arch="x86_64"),
+    RpmSpec("nodejs", "18.14.2", "3.module_el9.2.0+29+de583a0c", arch="x86_64"),
 ]
 
 
