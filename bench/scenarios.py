@@ -243,6 +243,17 @@ def engines(bench: Bench) -> list[Row]:
     return []
 
 
+def tracker_pages(bench: Bench) -> list[Row]:
+    """The tracker's pages; in a report of their own."""
+    from . import tracker
+
+    text = tracker.markdown(tracker.run(bench.folder / "tracker"))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "tracker.md").write_text(text)
+    print(text)
+    return []
+
+
 SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "first": first_sync,
     "unchanged": unchanged,
@@ -256,4 +267,5 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "registration": serving,
     "advisories": advisory_formats,
     "scale": engines,
+    "tracker": tracker_pages,
 }

@@ -46,7 +46,7 @@ class _Memory(NamedTuple):
 
 
 # A page's key, the SHA-256 of its bytes and their number.
-_Entry = tuple[str, str, int]
+Entry = tuple[str, str, int]
 
 
 class Tracker:
@@ -80,7 +80,7 @@ class Tracker:
         scopes = catalogue.scopes
         extras = {*_attached(planned), *map(oval.path, scopes), *map(rss.path, scopes)}
         site = Site(Material(catalogue, clocks, pins(mirror), frozenset(extras), as_of))
-        files = _Maker(mirror, showing.channel).make(site, planned)
+        files = Maker(mirror, showing.channel).make(site, planned)
         upcoming = [clock.due for clock in site.reports[0].running if clock.due]
         due = min((time for time in upcoming if time > as_of), default=0)
         _remember(mirror, showing.channel, _Memory(inputs, as_of, passed, due))
@@ -88,7 +88,7 @@ class Tracker:
         return [File(path, sha256, size) for path, (_, sha256, size) in files.items()]
 
 
-class _Maker:
+class Maker:
     """Makes what changed since the last time, with its content in the pool."""
 
     def __init__(self, mirror: Mirror, channel: str) -> None:
@@ -98,7 +98,7 @@ class _Maker:
         self._pages = mirror.pages()
         self._known = self._recall()
 
-    def make(self, site: Site, planned: publications.Planned) -> dict[str, _Entry]:
+    def make(self, site: Site, planned: publications.Planned) -> dict[str, Entry]:
         files = {page.path: self._page(site, page) for page in site.pages()}
         files.update((file.path, self._data(file)) for file in site.files())
         for path, data in {**_attached(planned), **self._pages.assets()}.items():
@@ -107,7 +107,7 @@ class _Maker:
         self._state.set_note(self._note, json.dumps(document).encode())
         return files
 
-    def _recall(self) -> dict[str, _Entry]:
+    def _recall(self) -> dict[str, Entry]:
         """What is still in the pool; nothing where the memory is lost, damaged or of others."""
         try:
             document = json.loads(self._state.note(self._note) or b"{}")
@@ -119,18 +119,18 @@ class _Maker:
         lost = self._pool.missing({sha256 for _, sha256, _ in known.values()})
         return {path: entry for path, entry in known.items() if entry[1] not in lost}
 
-    def _page(self, site: Site, page: Page) -> _Entry:
+    def _page(self, site: Site, page: Page) -> Entry:
         known = self._known.get(page.path)
         if known and known[0] == page.key:
             return known
         values = {**site.common, **page.values()}
         return self._add(page.key, self._pages.render(page.template, page.path, values))
 
-    def _data(self, file: DataFile) -> _Entry:
+    def _data(self, file: DataFile) -> Entry:
         known = self._known.get(file.path)
         return known if known and known[0] == file.key else self._add(file.key, file.data())
 
-    def _add(self, key: str, data: bytes) -> _Entry:
+    def _add(self, key: str, data: bytes) -> Entry:
         return (key, self._pool.add(data), len(data))
 
 
