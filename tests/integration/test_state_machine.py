@@ -21,6 +21,7 @@ from tests.support.crash import damaged, killed
 from tests.support.httpd import Httpd
 from tests.support.mirror import OS_DIR, TREE, MirrorSite, sha256, view
 from tests.support.rpms import RpmSpec
+from tuxmirror.adapters import publisher
 from tuxmirror.cli import main
 
 CALLS = ("rename", "link", "symlink", "unlink", "syncfs", "mkdir")
@@ -170,15 +171,16 @@ class Operator(RuleBasedStateMachine):
             return None
         document = json.loads((public / TREE / "SNAPSHOT.json").read_bytes())
         files = view(public / OS_DIR)
-        listed = {path: files.pop(path) for path in self.listed(document) if path in files}
-        missing = set(self.listed(document)) - listed.keys()
-        assert not missing, f"{channel}: {missing}"
+        expected = self.listed(document)
+        listed = {path: files.pop(path, None) for path in expected}
+        wrong = {path for path, digest in expected.items() if listed[path] != digest}
+        assert not wrong, f"{channel}: {wrong}"
         return document["id"], {"named": listed, "beside": files}
 
     def listed(self, document):
         digest = document["repositories"]["BaseOS/x86_64"]["files"]
         lines = (self.site.store / "pool" / digest[:2] / digest).read_text().splitlines()
-        return [line.split(" ", 2)[2] for line in lines]
+        return {path: digest for digest, _, path in (line.split(" ", 2) for line in lines)}
 
     def learn(self, channel):
         """What the channel shows from now on."""
@@ -233,3 +235,26 @@ def test_a_client_sees_exactly_one_snapshot(tiny_tree_master, keys):
 @pytest.mark.full
 def test_a_client_sees_exactly_one_snapshot_long(tiny_tree_master, keys):
     run_machine(tiny_tree_master, keys, 40, 25)
+
+
+def _forgets_one(whole):
+    return lambda folder, files, pool: whole(folder, sorted(files)[:-1], pool)
+
+
+def _mixes_two(whole):
+    """A package's name leads to another one's bytes."""
+
+    def link(folder, files, pool):
+        first, second, *rest = sorted(files, key=lambda file: not file.path.endswith(".rpm"))
+        whole(folder, [first._replace(sha256=second.sha256), second, *rest], pool)
+
+    return link
+
+
+@pytest.mark.parametrize("mutant", [_forgets_one, _mixes_two])
+def test_it_sees_a_publisher_that_shows_less_or_something_else(
+    tiny_tree_master, keys, monkeypatch, mutant
+):
+    monkeypatch.setattr(publisher, "link_files", mutant(publisher.link_files))
+    with pytest.raises(AssertionError):
+        run_machine(tiny_tree_master, keys, 1, 2, derandomize=True)
