@@ -14,14 +14,6 @@ CURL = "curl-7.76.1-23.el9_2.4.x86_64.rpm"
 KERNEL = "kernel-core-5.14.0-284.30.1.el9_2.x86_64.rpm"
 
 
-@pytest.fixture
-def moved(site, standard_upstream):
-    """Upstream's second state is verified; nothing of it passed yet."""
-    standard_upstream.advance()
-    site.later(1, "--no-publish")
-    return site
-
-
 def test_plan_says_what_would_change_and_why_not_more(moved):
     before = moved.fingerprint()
     moved.trees["policy/default"]["fast_track"] = "Critical"
@@ -83,12 +75,12 @@ def test_approve_by_id(moved):
 
 
 @pytest.mark.parametrize("moves", ["source", "shown", "rules", "decisions"])
-def test_stale_plan_is_refused(moved, standard_upstream, moves):
+def test_stale_plan_is_refused(moved, moved_upstream, moves):
     moved.trees["policy/default"]["fast_track"] = "Critical"
     plan = moved.plan()
     if moves == "source":
-        standard_upstream.remove("BaseOS", "x86_64", "tzdata-*")
-        standard_upstream.publish()
+        moved_upstream.remove("BaseOS", "x86_64", "tzdata-*")
+        moved_upstream.publish()
         moved.later(1, "--no-publish")
     elif moves == "shown":
         moved.later(1)
