@@ -156,6 +156,7 @@ def test_release_lets_it_pass(moved):
     assert "release" in actions
 
 
+@pytest.mark.full
 def test_the_later_decision_counts(moved):
     moved.call("hold", "source:curl", "--why", "wait")
     moved.now += 10
@@ -193,6 +194,7 @@ def test_policy_that_breaks_what_packages_need_publishes_nothing(moved):
     assert CURL in moved.offered("candidate")
 
 
+@pytest.mark.full
 def test_urgent_fix_passes_where_what_is_there_already_is_enough_for_it(moved):
     moved.trees["policy/default"]["fast_track"] = "CVE-2024-0553"  # gnutls, needs nettle >= 3.8
     moved.call("hold", "source:nettle", "--why", "broken")
@@ -249,7 +251,10 @@ def test_no_channel_goes_back_because_the_one_that_it_follows_did(site, standard
 
 
 # BaseOS keeps a package that upstream took away: it is described by another snapshot.
-@pytest.mark.parametrize(("repo", "kind"), [("BaseOS", "primary"), ("AppStream", "modules")])
+@pytest.mark.parametrize(
+    ("repo", "kind"),
+    [("BaseOS", "primary"), pytest.param("AppStream", "modules", marks=pytest.mark.full)],
+)
 def test_metadata_that_the_mirror_made_and_lost_is_made_again(moved, repo, kind):
     moved.trees["policy/default"]["fast_track"] = "Critical"
     moved.later(1)
