@@ -4,6 +4,7 @@ Who operates the mirror changed three lines of its configuration; the customer's
 of it.
 """
 
+import functools
 from types import FunctionType
 
 import pytest
@@ -48,4 +49,5 @@ def operator(request, operator):
     operator.main["public"] = f"s3://{bucket}/public"
     with surroundings(service.environment), Dask(service.environment) as dask:
         operator.main["workers"] = dask.address
+        operator.sync = functools.partial(operator.sync, timeout=300)
         yield operator

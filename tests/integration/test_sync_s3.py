@@ -1,5 +1,6 @@
 """The same mirror with its store, or what it serves, in a bucket."""
 
+import functools
 import json
 import shutil
 
@@ -30,6 +31,8 @@ def in_bucket(site, service, kind="s3"):
         site.main["store"] = f"s3://{name}/store"
     if kind in ("s3", "public-s3"):
         site.main["public"] = f"s3://{name}/public"
+    # A service, workers, and others at work on this machine.
+    site.sync = functools.partial(site.sync, timeout=300)
     site.place = Place(kind, site.root / "looking", service)
     site.place.bucket = name
     site.place.config = site.place.config_in(name, site.store, site.public)
@@ -38,7 +41,7 @@ def in_bucket(site, service, kind="s3"):
 
 def command(site, *arguments, status=0):
     site.write_conf()
-    done = run(site.command(*arguments), site.environment)
+    done = run(site.command(*arguments), site.environment, 300)
     assert done.status == status, done
     return done
 
