@@ -1,7 +1,10 @@
 """What the command line does with what goes wrong."""
 
 import os
+import pickle
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -65,3 +68,28 @@ def test_the_journal_gets_priorities_and_nobody_else(tmp_path, monkeypatch, caps
     assert lines[0] == "<4>warning: old"
     assert len(lines) > 2
     assert all(line.startswith("<3>") for line in lines[1:])
+
+
+def test_folders_import_nothing_that_buckets_and_workers_need(config):
+    code = (
+        "import sys; from tuxmirror.cli import main; main(sys.argv[1:]);"
+        " sys.exit(bool({'boto3', 'botocore', 'distributed', 'dask'} & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "-c", config, "sync"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_workers_are_told_no_secret():
+    from tuxmirror.cli.wiring import for_workers
+    from tuxmirror.core.config import Config
+
+    told = for_workers(
+        Config(trees={}, database="postgresql://tux:sesame@db/tux", passphrase_file=Path("/p"))
+    )
+    assert b"sesame" not in pickle.dumps(told)
+    assert told.passphrase_file is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 from pathlib import Path
@@ -55,7 +56,19 @@ def _executor(config: Config):  # type: ignore[no-untyped-def]
     from ..adapters.dask_executor import DaskExecutor
     from .worker import take
 
-    return DaskExecutor(str(config.workers), functools.partial(take, config))
+    return DaskExecutor(str(config.workers), functools.partial(take, for_workers(config)))
+
+
+def for_workers(config: Config) -> Config:
+    """What workers are told: nothing that is secret, or of no use to them."""
+    return dataclasses.replace(
+        config,
+        trees={name: tree for name, tree in config.trees.items() if tree.type != "local"},
+        database="sqlite",
+        signing_key=None,
+        gnupghome=None,
+        passphrase_file=None,
+    )
 
 
 def _roots(config: Config) -> list[str]:

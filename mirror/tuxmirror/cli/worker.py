@@ -55,6 +55,9 @@ def take(config: Config, piece: Piece) -> Taken:
 
 def _fetch(mirror: Mirror, tree: Tree, piece: Piece) -> int:
     wanted = {job.package.sha256: job for job in piece.jobs}
+    # Who gave out the work knows of mirrors that a mirror list named.
+    for url in {url for job in piece.jobs for url in job.urls}:
+        mirror.transport.allow(url)
     with mirror.keyring(tree) as keyring:
         fetched = fetch.packages(mirror, tree, keyring, wanted)
     mirror.pool.flush()
