@@ -17,6 +17,7 @@ import pytest
 import tuxctl.cli
 import tuxmirror.cli
 from tests.support import CHECKOUT
+from tuxctl.fips import ACCEPTABLE
 from tuxmirror import __version__ as mirror_version
 from tuxmirror.core import config as mirror_config
 
@@ -160,6 +161,7 @@ def test_completion_never_offers_nor_passes_on_a_licence_key(tmp_path):
 
 def test_completion_of_choices():
     assert complete("tuxctl", "fips", "") == {"status", "enable", "disable"}
+    assert complete("tuxctl", "fips", "enable", "--accept", "") == set(ACCEPTABLE)
     assert complete("tuxctl", "repos", "") == {"diff", "switch", "revert"}
     assert complete("tuxctl", "--root", "/image", "status", "--j") == {"--json"}
     assert complete("tuxmirror", "license", "create", "--product", "") == {

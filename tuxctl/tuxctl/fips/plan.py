@@ -200,9 +200,16 @@ def _boot_lines(plan: Plan) -> List[str]:
 
 
 def document(plan: Plan) -> Dict[str, Any]:
-    """The plan for scripts (`--json`)."""
+    """The plan for scripts (`--dry-run --json`), schema 1:
+
+    {"schema", "mode", "release", "arch",
+     "findings": [{"level": "blocker|warning", "name", "message", "hint"}],
+     "diffs": [line], "install": [NEVRA], "remove": [name],
+     "boot": {"default_before", "default_after", "arguments", "switches_mode"}}
+    """
     target = plan.target
     return {
+        "schema": 1,
         "mode": plan.fips.choice.mode,
         "release": plan.fips.choice.release,
         "arch": plan.facts.arch,
