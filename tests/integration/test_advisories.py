@@ -415,7 +415,7 @@ def test_oval_that_decides_wrongly_is_not_published(own, monkeypatch, tmp_path):
         monkeypatch.setattr(oval, "write", mutant)
         advisory_formats._known.clear()
         with pytest.raises(VerificationError) as caught:
-            advisory_formats.AdvisoryFormats().make(mirror, showing, f"advisories/{ESU}")
+            advisory_formats.make(mirror, showing, f"advisories/{ESU}")
         assert caught.value.tree == ESU, name
 
 

@@ -44,20 +44,21 @@ def scope(tree: Tree) -> Scope | None:
     return None if found is None or found.product in _WITHOUT else found
 
 
-def is_strict(tree: Tree, snapshot: Snapshot) -> bool:
-    """Whether its advisories are ours to answer for: our own packages, or what we left out."""
-    return tree.type == "local" or snapshot.vetting is not None
+def is_ours(tree: Tree) -> bool:
+    """Whether we wrote its advisories: what contradicts itself in them is refused, in upstream's it
+    is told and left out."""
+    return tree.type == "local"
 
 
 def material(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
     """Raises MirrorError where the metadata is damaged; RefusedError where advisories of ours
-    contradict each other or name packages that are not there."""
+    contradict each other, or those of a tree of ours or a filtered one name packages that are not
+    there."""
     found = _material(_Key(mirror, tree, snapshot))
-    if is_strict(tree, snapshot):
-        if found.lost:
-            raise parity.not_closed(tree.name, found.lost)
-        if found.conflicts:
-            raise _contradiction(tree, found.conflicts)
+    if found.lost and (is_ours(tree) or snapshot.vetting is not None):
+        raise parity.not_closed(tree.name, found.lost)
+    if found.conflicts and is_ours(tree):
+        raise _contradiction(tree, found.conflicts)
     return found
 
 

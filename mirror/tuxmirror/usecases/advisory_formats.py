@@ -10,8 +10,6 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from .. import __version__
-from ..core import site as sites
 from ..core.advisory import parity, proof
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.formats import claims, csaf, osv, oval, rss, tables
@@ -22,12 +20,10 @@ from ..core.audit import characteristics, results
 from ..core.config import Tree
 from ..core.errors import ConfigError, MirrorError, VerificationError
 from ..core.snapshot import File
-from . import advisories, own_advisories
+from . import advisories
 from .context import Mirror
 from .site import Showing
 
-# Counted up when the same advisories give other files.
-_FORMATS = 1
 # OpenSCAP's schematron takes seconds a hundred definitions.
 _SCHEMATRON_SAMPLE = 20
 
@@ -39,51 +35,32 @@ Documents = dict[str, bytes]
 _known: dict[str, dict[str, MirrorError]] = {}
 
 
-class AdvisoryFormats:
-    """See `site.Contributor`: an owner a tree."""
-
-    prefix = advisories.PREFIX
-
-    def wanted(self, mirror: Mirror, showing: Showing) -> Mapping[str, str]:
-        config = mirror.config
-        said = [config.cve_severity, config.site_url, config.publisher, config.contact]
-        data = own_advisories.data_fingerprint(mirror)
-        found = {}
-        for name, snapshot in showing.snapshots.items():
-            tree = showing.tree(mirror, name)
-            if advisories.scope(tree) is not None:
-                own = own_advisories.fingerprint(mirror, tree)
-                inputs = [_FORMATS, __version__, snapshot.id, data, own, *said]
-                found[advisories.owner(name)] = sites.digest(*inputs)
-        return found
-
-    def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
-        name = owner.partition("/")[2]
-        tree = showing.tree(mirror, name)
-        scope = advisories.scope(tree)
-        assert scope is not None  # noqa: S101  # not wanted otherwise
-        only = showing._replace(snapshots={name: showing.snapshots[name]})
-        try:
-            catalogue = advisories.catalogue(mirror, only)
-            if showing.channel == _FIRST:
-                _tell_gaps(mirror, tree, showing)
-            documents = _judged(mirror, tree, scope, catalogue, showing)
-        except MirrorError as error:
-            raise error.located(tree=name) from None
-        return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
+def make(mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
+    """See `site.Contributor.make`."""
+    name = owner.partition("/")[2]
+    tree = showing.tree(mirror, name)
+    scope = advisories.scope(tree)
+    assert scope is not None  # noqa: S101  # not wanted otherwise
+    only = showing._replace(snapshots={name: showing.snapshots[name]})
+    try:
+        catalogue = advisories.catalogue(mirror, only)
+        if showing.channel == _FIRST:
+            _tell_gaps(mirror, tree, showing)
+        documents = _judged(mirror, tree, scope, catalogue)
+    except MirrorError as error:
+        raise error.located(tree=name) from None
+    return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
 
 
-def _judged(
-    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, showing: Showing
-) -> Documents:
-    """All files, compared and proven; of an upstream that nobody filtered without the advisories
-    that cannot be: its own contradictions do not stop the mirror."""
+def _judged(mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue) -> Documents:
+    """All files, compared and proven; of upstream's advisories without those that cannot be: its
+    contradictions do not stop the mirror."""
     documents = write(scope, catalogue, issuer(mirror))
     check(tree, scope, catalogue, documents)
     wrong = judge(mirror, tree, scope, catalogue, documents[oval.path(scope)])
     if not wrong:
         return documents
-    if advisories.is_strict(tree, showing.snapshots[tree.name]):
+    if advisories.is_ours(tree):
         raise next(iter(wrong.values()))
     mirror.reporter.event(
         "warning",
@@ -93,7 +70,7 @@ def _judged(
         advisories=sorted(wrong),
     )
     left = tuple(a for a in catalogue.advisories if a.id not in wrong)
-    return _judged(mirror, tree, scope, replace(catalogue, advisories=left), showing)
+    return _judged(mirror, tree, scope, replace(catalogue, advisories=left))
 
 
 def issuer(mirror: Mirror) -> Issuer:

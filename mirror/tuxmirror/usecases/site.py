@@ -53,7 +53,7 @@ class Contributor(Protocol):
 
 def contributors() -> Sequence[Contributor]:
     """Imported when something may have to be made."""
-    from .advisory_formats import AdvisoryFormats
+    from .advisory_site import AdvisoryFormats
     from .latest import FixedNames
     from .tracker import Tracker
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from datetime import datetime, timezone
 from typing import NamedTuple
@@ -42,6 +43,19 @@ def plain(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join("\ufffd" if _unfit(character) else character for character in text)
+
+
+def escape(text: str) -> str:
+    """As XML's or HTML's text. (The standard library's for XML brings an HTTP client along.)"""
+    return html.escape(text, quote=False)
+
+
+def quoteattr(text: str) -> str:
+    """As an attribute's value, with its quotes; white space survives."""
+    quoted = html.escape(text)
+    for character in "\n\r\t":
+        quoted = quoted.replace(character, f"&#{ord(character)};")
+    return f'"{quoted}"'
 
 
 def _unfit(character: str) -> bool:

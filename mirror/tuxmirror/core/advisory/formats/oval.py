@@ -21,12 +21,11 @@ import hashlib
 import re
 from collections.abc import Sequence
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
 
 from ..catalogue import Catalogue
 from ..model import ESSENTIAL, UPSTREAM, Advisory, FixedPackage, Module, Scope
 from .claims import Claim
-from .context import Issuer, advisory_url, cve_url, day, plain, stamp
+from .context import Issuer, advisory_url, cve_url, day, escape, plain, quoteattr, stamp
 
 NAMESPACE = "http://oval.mitre.org/XMLSchema/oval-definitions-5"
 _LINUX = "{http://oval.mitre.org/XMLSchema/oval-definitions-5#linux}"

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from email.utils import format_datetime
 from html import unescape
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
 
 from ..catalogue import Catalogue
 from ..model import Advisory, Scope
 from .claims import Claim
-from .context import Issuer, advisory_url, plain
+from .context import Issuer, advisory_url, escape, plain, quoteattr
 
 LIMIT = 200
 _CVE = "https://www.cve.org/"
@@ -106,6 +104,8 @@ def _published(advisory: Advisory, catalogue: Catalogue) -> int:
 
 
 def _date(seconds: int) -> str:
+    from email.utils import format_datetime
+
     return format_datetime(datetime.fromtimestamp(seconds, timezone.utc), usegmt=True)
 
 
