@@ -151,6 +151,12 @@ def test_completion_offers_every_command(name):
         assert complete(name, *above, "") == wanted
 
 
+def test_completion_of_files(tmp_path):
+    (tmp_path / "week48.tar").touch()
+    for words in (("import",), ("export", "-o"), ("init", "--key")):
+        assert str(tmp_path / "week48.tar") in complete("tuxmirror", *words, f"{tmp_path}/we")
+
+
 def test_completion_never_offers_nor_passes_on_a_licence_key(tmp_path):
     assert complete("tuxctl", "--license-key", "") == set()
     seen = tmp_path / "argv"

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tuxmirror.cli import status as cli_status
 from tuxmirror.core import health, statuspage
 
 NOW = 1_000_000_000
@@ -121,3 +122,12 @@ def test_what_came_from_outside_is_text():
         [tree(tree=evil, last_error=error(4, evil), channels={evil: error(4, evil)})], NOW, evil
     )
     assert b"<script" not in page
+
+
+def test_colours_are_for_terminals_alone():
+    found = [tree(last_error=error(4))]
+    plain = "\n".join(cli_status._lines(found, NOW, colours=False))
+    painted = "\n".join(cli_status._lines(found, NOW, colours=True))
+    assert "\x1b" not in plain
+    assert "\x1b[31m✗ needs you\x1b[0m" in painted
+    assert "1 tree: 1 needs you" in plain
