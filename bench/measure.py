@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import time
 from collections.abc import Sequence
@@ -12,10 +13,12 @@ from typing import NamedTuple
 
 
 class Cost(NamedTuple):
-    """One run: seconds on the wall, and the most bytes resident of it and its children."""
+    """One run: seconds on the wall, the most bytes resident of it and its children, and seconds of
+    processor time of all of them: on a machine that others use too, the figure that holds."""
 
     seconds: float
     resident: int
+    processor: float = 0.0
 
 
 class Series(NamedTuple):
@@ -32,6 +35,10 @@ class Series(NamedTuple):
         return max(cost.resident for cost in self.costs)
 
     @property
+    def processor(self) -> float:
+        return median(cost.processor for cost in self.costs)
+
+    @property
     def noise(self) -> float:
         """How far apart the rounds lie: (slowest - fastest) / median."""
         values = [cost.seconds for cost in self.costs]
@@ -40,7 +47,7 @@ class Series(NamedTuple):
 
 def run(argv: Sequence[str | Path], **environment: str) -> Cost:
     """Raises RuntimeError where the command fails: a failed run has no speed."""
-    started = time.monotonic()
+    started, before = time.monotonic(), _processor()
     process = subprocess.Popen(
         list(map(str, argv)),
         stdout=subprocess.DEVNULL,
@@ -58,7 +65,13 @@ def run(argv: Sequence[str | Path], **environment: str) -> Cost:
     said += process.stderr.read() or b""
     if process.returncode:
         raise RuntimeError(f"{argv}: exit {process.returncode}\n{said.decode()[-2000:]}")
-    return Cost(seconds, resident)
+    return Cost(seconds, resident, _processor() - before)
+
+
+def _processor() -> float:
+    """Of all children that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _resident(pid: int) -> int:

@@ -103,3 +103,5 @@ PEERS: dict[str, Callable[[Site], Cost]] = {
     "curl -Z (no check at all)": curl,
     "cp -r + rpmkeys -K (no network)": copy_and_rpmkeys,
 }
+# What one round of is enough: slow, and far from every target.
+ONCE = {"dnf reposync --gpgcheck"}

@@ -24,10 +24,11 @@ def markdown(rows: list[Row], rounds: int) -> str:
         "",
         f"{time.strftime('%Y-%m-%d')}, {machine()}.",
         f"Median of {rounds} rounds or more, peers in turn, each on a new ext4; noise is slowest"
-        " minus fastest over median. Targets are for the ratio.",
+        " minus fastest over median. Targets are for the ratio. `--gpgcheck` runs once: it takes as"
+        " long as all the others together.",
         "",
-        "| work | seconds | noise | memory | ratio | target | |",
-        "|---|---:|---:|---:|---|---:|---|",
+        "| work | seconds | noise | processor | memory | ratio | target | |",
+        "|---|---:|---:|---:|---:|---|---:|---|",
     ]
     return "\n".join([*lines, *(_line(row) for row in rows), _PUBLISHED])
 
@@ -40,8 +41,8 @@ def _line(row: Row) -> str:
     if row.ratio is not None and row.target is not None:
         verdict = "met" if row.ratio <= row.target else "**missed**"
     return (
-        f"| {row.work} | {series.seconds:.2f} | {series.noise:.0%} | {series.resident / 1e6:.0f} MB"
-        f" | {ratio} | {target} | {verdict} |"
+        f"| {row.work} | {series.seconds:.2f} | {series.noise:.0%} | {series.processor:.2f} s"
+        f" | {series.resident / 1e6:.0f} MB | {ratio} | {target} | {verdict} |"
     )
 
 

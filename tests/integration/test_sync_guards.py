@@ -32,6 +32,36 @@ def test_a_mass_removal_is_refused_until_the_operator_allows_it(site, tiny_upstr
     assert site.fingerprint() != before
 
 
+def test_packages_signed_anew_by_another_key_are_a_mass_change(site, tiny_upstream, keys):
+    """A key that is allowed, and still not what signed them so far."""
+    site.main["mass_change"] = "10% and 5 packages"
+    site.trees["almalinux/9.2"]["gpgkey"] = f"{keys.almalinux.public} {keys.tuxcare.public}"
+    filled(tiny_upstream, 9)
+    assert site.sync().status == 0
+    again = [tiny_upstream.package(f"filler-{number}-*") for number in range(6)]
+    keys.tuxcare.sign_rpms(again)
+    tiny_upstream.publish()
+    with site.harmless():
+        run = site.sync("--json")
+    assert run.status == 5, run
+    assert "6 of 12 packages are removed or replaced" in run.error["message"]
+    assert "filler-0-1.0-1.el9.x86_64.rpm" in run.error["found"]
+    assert site.sync("--allow-mass-change").status == 0
+
+
+def test_metadata_signed_by_another_key_is_told(site, tiny_upstream, keys):
+    site.trees["almalinux/9.2"]["gpgkey"] = f"{keys.almalinux.public} {keys.tuxcare.public}"
+    assert site.sync().status == 0
+    filled(tiny_upstream, 1)
+    tiny_upstream.publish(signed_by=keys.tuxcare)
+    run = site.sync("--json")
+    assert run.status == 0, run
+    [warning] = run.named("warning")
+    assert keys.tuxcare.fingerprint in warning["message"]
+    assert keys.almalinux.fingerprint in warning["message"]
+    assert "BaseOS/x86_64" in warning["message"]
+
+
 def test_a_few_removals_are_ordinary(site, tiny_upstream):
     site.main["mass_change"] = "10% and 5 packages"
     filled(tiny_upstream, 9)

@@ -6,6 +6,8 @@ primary says of it, is wrong.
 
 import json
 import re
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +28,7 @@ pytest_plugins = ("tests.support.mirror_fixtures",)
 REPOSITORY = "BaseOS/x86_64"
 EVIL = RpmSpec("evil", size=3000)
 PAYLOAD_DIGEST_TAGS = {5092, 5093, 5097}
+DSA_HEADER, RSA_HEADER = 267, 268
 
 
 def add(upstream, spec=EVIL, **options):
@@ -100,6 +103,56 @@ def test_signed_by_a_revoked_key_beside_a_good_one(synced, tiny_upstream, keys, 
     tiny_upstream.publish()
     synced.trees[TREE]["gpgkey"] = f"{keys.almalinux.public} {revoked.public}"
     refused(synced, path)
+
+
+def test_signed_by_a_revoked_subkey_of_a_good_key(synced, tiny_upstream, keys, tmp_path):
+    """Subkeys are revoked one by one; rpm's keyring does not care."""
+    key = SigningKey.create(tmp_path, "Subkey revoked test", subkey=True)
+    path = add(tiny_upstream, signed_by=key)
+    key.revoke_subkey()
+    tiny_upstream.publish()
+    synced.trees[TREE]["gpgkey"] = f"{keys.almalinux.public} {key.public}"
+    refused(synced, path)
+
+
+@pytest.mark.parametrize("second", ["BAD", "NOKEY"])
+def test_of_several_signatures_each_must_be_good(synced, tiny_upstream, keys, second):
+    """An RSA and an EdDSA signature over one header: AlmaLinux 10.1 signs more than once."""
+    path = add(tiny_upstream)
+    content = path.read_bytes()
+    parts = rpmheader.segments(content)
+    donor = keys.stranger if second == "NOKEY" else keys.almalinux
+    signed = sign_again(content, donor)
+    entry = rpmheader.parse(signed, rpmheader.segments(signed).signature)[RSA_HEADER]
+    if second == "BAD":
+        damaged = bytearray(entry.data)
+        damaged[-20] ^= 1
+        entry = entry._replace(data=bytes(damaged))
+    # The tag of the other algorithm's signature; what is in it says what it is.
+    signature = {**rpmheader.parse(content, parts.signature), DSA_HEADER: entry}
+    replace_signature(path, rpmheader.build_signature(signature))
+    tiny_upstream.publish()
+    refused(synced, path)
+
+
+def sign_again(content, key):
+    from rpm_rs import Package
+
+    package = Package.from_bytes(content)
+    package.clear_signatures()
+    package.sign(key.rpm_signer)
+    with tempfile.TemporaryDirectory() as folder:
+        package.write_file(f"{folder}/a.rpm")
+        return Path(folder, "a.rpm").read_bytes()
+
+
+def replace_signature(path, signature):
+    content = path.read_bytes()
+    parts = rpmheader.segments(content)
+    padding = b"\0" * (-(parts.signature + len(signature)) % 8)
+    new = content[: parts.signature] + signature + padding + content[parts.header :]
+    path.unlink()
+    path.write_bytes(new)
 
 
 def test_signed_by_a_key_of_the_file_that_fingerprints_leaves_out(synced, tiny_upstream, keys):

@@ -106,6 +106,13 @@ def test_slow_retrieval(synced, news, upstream):
     ends_with(synced, 3, "too slow", "delta")
 
 
+def test_trickle_just_above_the_minimum_rate(synced, news, upstream):
+    """100 kB at 5 kB/s: never below the minimum, and for ever on its way."""
+    synced.limits.update(deadline=1, usual_rate=1_000_000, attempts=2)
+    upstream.fault(DELTA, "slow", rate=5000)
+    ends_with(synced, 3, "timed out", "delta")
+
+
 def test_redirect_to_another_host(synced, news, upstream, httpd, tmp_path):
     elsewhere = httpd(news.root)
     upstream.fault(DELTA, "redirect", to=f"{elsewhere.url}/evil.rpm")

@@ -12,6 +12,7 @@ one event loop in a thread, several thousand small files a second.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -102,14 +103,17 @@ class Response:
 class Httpd:
     """Serves `root` on 127.0.0.1 and a free port while the context lasts.
 
+    With `tls` it speaks that alone, see tests.support.tls.
+
     Attributes:
         url: `http://127.0.0.1:PORT`, no slash at the end.
         requests: every request since the start or `reset`, in the order of their answers;
             a request is listed before the first byte of its answer is sent.
     """
 
-    def __init__(self, root: Path, port: int = 0) -> None:
+    def __init__(self, root: Path, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.root = root
+        self._tls = tls
         self.requests: list[Request] = []
         self._port = port
         self._faults: list[Fault] = []
@@ -120,7 +124,9 @@ class Httpd:
 
     def __enter__(self) -> Httpd:
         self._thread.start()
-        start = asyncio.start_server(self._serve, "127.0.0.1", self._port, backlog=512)
+        start = asyncio.start_server(
+            self._serve, "127.0.0.1", self._port, backlog=512, ssl=self._tls
+        )
         self._server = asyncio.run_coroutine_threadsafe(start, self._loop).result()
         self._port = self._server.sockets[0].getsockname()[1]
         return self
@@ -133,7 +139,7 @@ class Httpd:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def fault(
         self, pattern: str, kind: str, times: int | None = None, skip: int = 0, **options: Any

@@ -143,6 +143,14 @@ class SigningKey:
             _gpg(self.homedir, "--import", stdin=armour.encode())
             self.public.write_bytes(_gpg(self.homedir, "--armor", "--export", self.fingerprint))
 
+    def revoke_subkey(self) -> None:
+        """Revoke the signing subkey alone; `public` then carries the revocation."""
+        commands = "key 1\nrevkey\ny\n0\n\ny\nsave\n"
+        with _agent(self.homedir):
+            options = ["--command-fd", "0", "--no-tty", "--expert"]
+            _gpg(self.homedir, *options, "--edit-key", self.fingerprint, stdin=commands.encode())
+            self.public.write_bytes(_gpg(self.homedir, "--armor", "--export", self.fingerprint))
+
     def _rpmsign(self, paths: list[Path], digest: str) -> None:
         for path in paths:
             _replace(path, path.read_bytes())  # rpmsign writes in place where it can

@@ -80,6 +80,7 @@ class MirrorSite:
         limits: fields of the transport's Limits to set, see IMPATIENT; None is the real ones.
         now: what the program takes for the time, in seconds since the epoch; None is the real one.
         publisher: "copying" is a bad one, see tuned_mirror.
+        ca_file: the one authority that upstreams' certificates may come from; None is the system's.
     """
 
     root: Path
@@ -88,6 +89,7 @@ class MirrorSite:
     limits: dict[str, float] | None = None
     now: float | None = None
     publisher: str | None = None
+    ca_file: Path | None = None
 
     @property
     def conf(self) -> Path:
@@ -123,7 +125,12 @@ class MirrorSite:
     def command(self, *arguments: str) -> list[str]:
         """The program with this mirror's configuration, to be run with `environment`."""
         module = ["tuxmirror"]
-        tuned = {"limits": self.limits, "now": self.now, "publisher": self.publisher}
+        tuned = {
+            "limits": self.limits,
+            "now": self.now,
+            "publisher": self.publisher,
+            "ca_file": str(self.ca_file) if self.ca_file else None,
+        }
         if any(value is not None for value in tuned.values()):
             settings = json.dumps(tuned)
             module = ["tests.support.tuned_mirror", settings]

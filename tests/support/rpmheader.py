@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 LEAD_SIZE = 96
 MAGIC = bytes.fromhex("8eade80100000000")
-REGION_IMMUTABLE = 63
+REGION_SIGNATURES, REGION_IMMUTABLE = 62, 63
 INT32, STRING, BINARY, STRING_ARRAY, I18N_STRING = 4, 6, 7, 8, 9
 ALIGNMENTS = {3: 2, 4: 4, 5: 8}
 ITEM_SIZES = {0: 0, 1: 1, 2: 1, 3: 2, 4: 4, 5: 8, BINARY: 1}
@@ -64,7 +64,7 @@ def parse(rpm: bytes, offset: int) -> dict[int, Entry]:
     return entries
 
 
-def build(entries: dict[int, Entry]) -> bytes:
+def build(entries: dict[int, Entry], region_tag: int = REGION_IMMUTABLE) -> bytes:
     """A main header of these entries, with the region that makes it immutable."""
     index, store = [], b""
     for tag, entry in sorted(entries.items()):
@@ -72,10 +72,15 @@ def build(entries: dict[int, Entry]) -> bytes:
         index.append(struct.pack(">IIiI", tag, entry.type, len(store), entry.items))
         store += entry.data
     region_length = 16 * (len(index) + 1)
-    trailer = struct.pack(">IIiI", REGION_IMMUTABLE, BINARY, -region_length, 16)
-    region = struct.pack(">IIiI", REGION_IMMUTABLE, BINARY, len(store), 16)
+    trailer = struct.pack(">IIiI", region_tag, BINARY, -region_length, 16)
+    region = struct.pack(">IIiI", region_tag, BINARY, len(store), 16)
     lengths = struct.pack(">II", len(index) + 1, len(store) + len(trailer))
     return MAGIC + lengths + region + b"".join(index) + store + trailer
+
+
+def build_signature(entries: dict[int, Entry]) -> bytes:
+    """A signature header of these entries, without its padding."""
+    return build({t: e for t, e in entries.items() if t != REGION_SIGNATURES}, REGION_SIGNATURES)
 
 
 def with_tags(rpm: bytes, tags: dict[int, Entry]) -> bytes:

@@ -10,6 +10,7 @@ import json
 import shutil
 import sys
 from collections.abc import Collection
+from pathlib import Path
 
 from tuxmirror.adapters.curl import CurlTransport
 from tuxmirror.adapters.curl_jobs import Limits
@@ -26,11 +27,17 @@ from tuxmirror.usecases.context import Mirror
 def tune(settings: dict[str, object]) -> None:
     original = wiring.make_mirror
     limits, now = settings["limits"], settings["now"]
+    ca_file = settings.get("ca_file")
 
     def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         mirror = original(config, reporter)
-        if limits:
-            transport = CurlTransport(wiring._roots(config), config.parallel, Limits(**limits))
+        if limits or ca_file:
+            transport = CurlTransport(
+                wiring._roots(config),
+                config.parallel,
+                Limits(**(limits or {})),
+                ca_file=Path(ca_file) if ca_file else None,
+            )
             mirror = mirror._replace(transport=transport)
         if now is not None:
             mirror = mirror._replace(clock=lambda: float(now))

@@ -48,6 +48,7 @@ class CurlTransport:
         allowed: roots that were configured; redirects stay on their hosts.
         parallel: transfers at once; of small files up to `_BURST` times as many.
         token_files: for roots that want a token; it goes to them and to nothing else.
+        ca_file: authorities to trust for https; None is the system's.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class CurlTransport:
         parallel: int,
         limits: Limits = _DEFAULT_LIMITS,
         token_files: Mapping[str, Path] = _NO_TOKENS,
+        ca_file: Path | None = None,
     ) -> None:
         self._tokens = UpstreamTokens(token_files)
         self._allowed = {_origin(url) for url in allowed}
         self._parallel = parallel
         self._limits = limits
+        self._ca_file = ca_file
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_MAX_HOST_CONNECTIONS, parallel * _BURST)
         self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
@@ -248,6 +251,8 @@ class CurlTransport:
             (pycurl.PIPEWAIT, 1),
         ):
             handle.setopt(option, value)
+        if self._ca_file:
+            handle.setopt(pycurl.CAINFO, str(self._ca_file))
 
     def _configure(self, handle: pycurl.Curl, job: Job) -> None:
         """What is a transfer's own."""
@@ -256,6 +261,8 @@ class CurlTransport:
             handle.reset()
             self._set_fixed(handle)
         url, bearer = self._tokens.apply(job.url)
+        limits = self._limits
+        handle.setopt(pycurl.TIMEOUT, limits.deadline + job.weight // limits.usual_rate)
         handle.setopt(pycurl.URL, quote(url, safe=":/?&=%~@!$'()*,;+[]"))
         handle.setopt(pycurl.WRITEFUNCTION, job.chunks.append)
         handle.setopt(pycurl.HEADERFUNCTION, job.headers.append)

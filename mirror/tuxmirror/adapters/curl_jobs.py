@@ -28,11 +28,17 @@ _MAX_ERROR_BODY = 1 << 20
 
 
 class Limits(NamedTuple):
-    """How patient we are. Times in seconds, the rate in bytes a second."""
+    """How patient we are. Times in seconds, rates in bytes a second.
+
+    Below `min_rate` for `stall` seconds a transfer is given up. One that stays just above it is so
+    after `deadline` and the time that its bytes take at `usual_rate`; what came of it is resumed.
+    """
 
     connect: int = 15
     stall: int = 30
     min_rate: int = 2000
+    deadline: int = 300
+    usual_rate: int = 20_000
     attempts: int = 4
     backoff: float = 0.5
     max_wait: float = 60.0

@@ -42,6 +42,8 @@ class GpgKeyring:
         self, files: Iterable[Path], allowed: Iterable[str] = (), scratch: Path | None = None
     ) -> None:
         self.scratch = scratch
+        # By primary key: the ids of itself and of its subkeys that are not revoked.
+        self._parts: dict[str, list[str]] = {}
         self._home = _folder("tuxmirror-keys-", scratch)
         # Public keys need no agent; one would outlive a killed run.
         options = ["--no-auto-check-trustdb", "--no-autostart"]
@@ -74,11 +76,12 @@ class GpgKeyring:
         chosen = [key for key in keys if not allowed or key["fingerprint"] in allowed]
         if not chosen:
             raise ConfigError("gpgkey: no key that is not revoked")
-        ids = {key["keyid"] for key in chosen}
         for key in chosen:
             subkeys = key.get("subkey_info", {})
-            ids |= {id_ for id_, info in subkeys.items() if info.get("trust") != "r"}
-        return frozenset(key["fingerprint"] for key in chosen), frozenset(ids)
+            good = [id_ for id_, info in subkeys.items() if info.get("trust") != "r"]
+            self._parts[key["fingerprint"]] = [key["keyid"], *good]
+        ids = frozenset(id_ for parts in self._parts.values() for id_ in parts)
+        return frozenset(self._parts), ids
 
     def verify_detached(self, data: bytes, signature: bytes) -> str:
         if len(signature) > _TOO_MUCH:
@@ -117,9 +120,10 @@ class GpgKeyring:
             return "signed over a weak digest"
         return None
 
-    def export(self) -> str:
-        """The allowed keys, ASCII-armoured: what rpm's database gets."""
-        return str(self._gpg.export_keys(sorted(self.fingerprints)))
+    def export_each(self) -> Iterator[str]:
+        """Each allowed key by itself, without revoked subkeys: rpm takes no key that has one."""
+        for _, parts in sorted(self._parts.items()):
+            yield str(self._gpg.export_keys([f"{id_}!" for id_ in parts]))
 
 
 def _folder(prefix: str, scratch: Path | None) -> Path:
@@ -142,7 +146,7 @@ def rpm_database(keyring: GpgKeyring) -> Iterator[Path]:
         # One file a key: some versions of rpm import only the first of a file.
         armoured = re.findall(
             r"-----BEGIN PGP PUBLIC KEY BLOCK-----.*?-----END PGP PUBLIC KEY BLOCK-----\n",
-            "".join(str(keyring._gpg.export_keys(f)) for f in sorted(keyring.fingerprints)),
+            "".join(keyring.export_each()),
             re.DOTALL,
         )
         for number, key in enumerate(armoured):

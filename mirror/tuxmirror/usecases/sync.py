@@ -169,6 +169,7 @@ def _attempt(
         freshness.check(mirror, tree)
     if change is None:
         return current
+    _tell_new_signers(mirror, tree, current, change)
     changes = since(mirror, tree, current, change)
     if options.dry_run:
         _report(mirror, tree, "plan", changes, _to_fetch(mirror, change))
@@ -179,6 +180,18 @@ def _attempt(
     facts = {"snapshot": snapshot.id, "packages": snapshot.packages}
     _report(mirror, tree, "snapshot", changes, {**facts, "bytes": snapshot.bytes})
     return snapshot
+
+
+def _tell_new_signers(mirror: Mirror, tree: Tree, current: Snapshot | None, change: Change) -> None:
+    """Allowed keys all of them, and still worth a look when one takes another's place."""
+    for name, fresh in change.fresh.items():
+        before = current.repositories.get(name) if current else None
+        if before is not None and before.signed_by != fresh.signed_by:
+            message = (
+                f"{tree.name} {name}: the metadata is signed by {fresh.signed_by},"
+                f" until now by {before.signed_by}"
+            )
+            mirror.reporter.event("warning", tree=tree.name, repository=name, message=message)
 
 
 def _source(mirror: Mirror, tree: Tree, options: Options, stack: contextlib.ExitStack) -> Source:
