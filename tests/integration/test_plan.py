@@ -7,10 +7,12 @@ import pytest
 
 from tests.support.mirror import TREE, difference
 from tests.support.vetting import DAY, NOW
+from tuxmirror import cli
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
 
 CURL = "curl-7.76.1-23.el9_2.4.x86_64.rpm"
+OPENSSL = "openssl-3.0.7-24.el9_2.x86_64.rpm"
 KERNEL = "kernel-core-5.14.0-284.30.1.el9_2.x86_64.rpm"
 
 
@@ -280,3 +282,16 @@ def test_what_canary_was_taken_back_from_never_reaches_vetted(moved):
     moved.later(20)
     assert CURL not in moved.offered("canary")
     assert CURL not in moved.offered()
+
+
+def test_approving_a_stale_plan_would_show_it_without_the_gate(moved, monkeypatch):
+    """Mutant: with nothing that looks whether it is stale, a plan of yesterday is applied."""
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    plan = moved.plan()
+    moved.call("hold", "openssl*", "--why", "not yet")
+    approve = ["-c", str(moved.conf), "approve", plan["plan"]]
+    assert cli.main(approve) == 5
+    assert OPENSSL not in moved.offered()
+    monkeypatch.setattr("tuxmirror.core.policy.plan.check_current", lambda *_: None)
+    assert cli.main(approve) == 0
+    assert OPENSSL in moved.offered()

@@ -74,8 +74,7 @@ def _follow(mirror: Mirror, tree: Tree, channel: Channel, allow: bool) -> bool:
         # Outside of the lock: a rollback never waits for metadata that is being cut.
         proposal = vetting.propose(mirror, tree, channel, source)
         with showing(mirror, tree):
-            shown = mirror.publisher.published(channel.name, tree.name)
-            if (shown.snapshot if shown else None) == proposal.shown:
+            if vetting.is_current(mirror, tree, channel, proposal):
                 return _show(mirror, tree, channel, proposal, allow)
     raise RefusedError(
         "what it shows was changed while the policy was asked",

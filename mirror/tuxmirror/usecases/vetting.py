@@ -28,12 +28,13 @@ _RULES = 1
 
 class Proposal(NamedTuple):
     """What a channel is to show. `outcome` is None where it has no policy, or nothing changed since
-    the policy was asked."""
+    the policy was asked; `decisions` names the holds and approvals that counted."""
 
     snapshot: Snapshot
     source: Snapshot
     shown: str | None
     outcome: Outcome | None
+    decisions: str
 
 
 def policy_of(mirror: Mirror, tree: Tree, channel: Channel) -> Policy | None:
@@ -81,14 +82,16 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> P
     """
     shown = shown_by(mirror, tree, channel.name)
     policy = policy_of(mirror, tree, channel)
-    if policy is None:
-        return Proposal(source, source, shown.id if shown else None, None)
+    before = shown.id if shown else None
     now = int(mirror.clock())
     deciding = decisions_for(mirror, tree, channel, now)
+    counted = decisions.digest(deciding)
+    if policy is None:
+        return Proposal(source, source, before, None, counted)
     inputs = _inputs(mirror, policy, deciding, source, shown)
     known = _still_so(mirror, tree, channel, inputs, now)
     if known is not None:
-        return Proposal(known, source, shown.id if shown else None, None)
+        return Proposal(known, source, before, None, counted)
     found = ask(mirror, tree, policy, deciding, source, shown, now)[0]
     vetting = Vetting(
         source.id,
@@ -102,7 +105,15 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> P
     mirror.vetting.set_last(
         tree.name, channel.name, LastVetting(inputs, made.id, until, len(found.held))
     )
-    return Proposal(made, source, shown.id if shown else None, found)
+    return Proposal(made, source, before, found, counted)
+
+
+def is_current(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal) -> bool:
+    """Whether nobody decided otherwise since; the caller holds `publish.showing`."""
+    shown = mirror.publisher.published(channel.name, tree.name)
+    deciding = decisions_for(mirror, tree, channel, int(mirror.clock()))
+    before = shown.snapshot if shown else None
+    return (before, decisions.digest(deciding)) == (proposal.shown, proposal.decisions)
 
 
 def decisions_for(mirror: Mirror, tree: Tree, channel: Channel, now: int) -> tuple[Decision, ...]:
