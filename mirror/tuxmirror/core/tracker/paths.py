@@ -1,8 +1,7 @@
-"""Where pages lie below the channel, and how one points at another."""
+"""Where pages lie below the channel."""
 
 from __future__ import annotations
 
-import posixpath
 import re
 
 from ..advisory.model import Scope
@@ -78,8 +77,3 @@ def served(path: str) -> str:
         return INDEX
     below = path.startswith(f"{ROOT}/") and not path.endswith("/")
     return f"{path}.html" if below and not path.endswith(_SUFFIXES) else path
-
-
-def relative(target: str, source: str) -> str:
-    """The link from one page to another."""
-    return posixpath.relpath(target, posixpath.dirname(source))

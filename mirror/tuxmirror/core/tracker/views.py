@@ -70,10 +70,6 @@ class Row(NamedTuple):
     flags: tuple[str, ...]
     updated: int
 
-    @property
-    def digest(self) -> str:
-        return digest(self)
-
 
 class Builds(NamedTuple):
     """The packages of an advisory that share a version: names and arches as people read them."""

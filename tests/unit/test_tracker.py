@@ -1,0 +1,126 @@
+"""The tracker's values: keys that change with what a page shows, names of files, downloads."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.advisories import advisory
+from tests.support.catalogues import END, catalogue, with_one_more
+from tuxmirror.core import sla
+from tuxmirror.core.errors import MetadataError
+from tuxmirror.core.names import check_location
+from tuxmirror.core.tracker import charts, data, paths, views
+from tuxmirror.core.tracker.site import ROWS_A_PAGE, Site
+from tuxmirror.core.tracker.views import Material
+
+
+def site_of(known, **more):
+    return Site(Material(known, sla.clocks(known, frozenset()), now=END, **more))
+
+
+def keys(site):
+    return {p.path: p.key for p in site.pages()} | {f.path: f.key for f in site.files()}
+
+
+@pytest.fixture(scope="module")
+def known():
+    return catalogue(40, 160)
+
+
+def test_equal_content_has_equal_keys(known):
+    assert keys(site_of(known)) == keys(site_of(catalogue(40, 160)))
+
+
+def test_one_more_advisory_changes_few_pages(known):
+    before, after = keys(site_of(known)), keys(site_of(with_one_more(known)))
+    changed = {path for path in after if before.get(path) != after[path]}
+    last = known.advisories[-1]
+    assert paths.advisory("CLSA-2026:99999") in changed
+    assert {paths.cve(cve) for cve in last.cves} <= changed
+    unrelated = {paths.cve(c) for c in known.cve_ids} - {paths.cve(c) for c in last.cves}
+    assert not unrelated & changed
+    assert len(changed) < 30
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"title": "another title"},
+        {"description": "another text"},
+        {"updated": END},
+        {"cves": ("CVE-2024-1",)},
+        {"severity": "Low"},
+    ],
+)
+def test_whatever_an_advisorys_page_shows_is_in_its_key(known, change):
+    other = replace(known, advisories=(*known.advisories[:-1],
+                                       replace(known.advisories[-1], **change)))  # fmt: skip
+    page = paths.advisory(known.advisories[-1].id)
+    assert keys(site_of(known))[page] != keys(site_of(other))[page]
+
+
+def test_two_names_that_become_one_file_are_refused():
+    found = [advisory("CLSA-2026:001"), advisory("CLSA-2026-001")]
+    with pytest.raises(MetadataError, match="same name"):
+        site_of(replace(catalogue(0, 0), advisories=tuple(found))).pages()
+
+
+def test_long_lists_come_in_parts_that_lose_nothing():
+    site = site_of(catalogue(10, 3 * ROWS_A_PAGE + 5))
+    listed = [page for page in site.pages() if page.template == "cves.html"]
+    rows = [row.cve for page in listed if "/years/" in page.path for row in page.values()["rows"]]
+    assert sorted(rows) == sorted(row.cve for row in site.rows)
+    assert max(len(page.values()["rows"]) for page in listed) <= ROWS_A_PAGE
+
+
+@given(st.text(min_size=1))
+def test_any_name_is_a_file_name_that_can_be_published(name):
+    for path in (paths.cve(name), paths.advisory(name), paths.package(name)):
+        check_location(path)
+
+
+@pytest.mark.parametrize(
+    ("asked", "served"),
+    [
+        ("cve/", paths.INDEX),
+        ("cve/els/releases", paths.ADVISORIES),
+        ("cve/packages/python3.9", "cve/packages/python3.9.html"),
+        (paths.STYLE, paths.STYLE),
+        ("rss_feed/releases/almalinux9.2esu", "rss_feed/releases/almalinux9.2esu"),
+    ],
+)
+def test_what_a_browser_means(asked, served):
+    assert paths.served(asked) == served
+
+
+def test_csv_json_and_index_say_the_same(known):
+    material = Material(known, [])
+    entries = [entry for _, entry in data.entries(material)]
+    read = list(csv.DictReader(io.StringIO(data.as_csv(entries).decode(), newline="")))
+    assert read == json.loads(data.as_json(entries))
+    rows = views.rows(material)
+    index = json.loads(data.search_index(material, rows))
+    assert [c[0] for c in index["cves"]] == [row.cve for row in rows]
+    assert {e["cve"] for e in read} == {row.cve for row in rows if row.releases}
+
+
+def test_a_spreadsheet_finds_no_formula():
+    entry = data.Entry("=1+1", "@x", "-y", "+z", "", "", "\tq", "")
+    [_, line] = csv.reader(io.StringIO(data.as_csv([entry]).decode(), newline=""))
+    assert all(not cell.startswith(("=", "@", "-", "+", "\t")) for cell in line)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=8))
+def test_bars_fit_and_keep_their_order(values):
+    chart = charts.bars("x", "X", [(f"b{n}", value, "high") for n, value in enumerate(values)])
+    assert all(bar.x + bar.width <= chart.width for bar in chart.bars)
+    assert all((bar.width > 0) == (bar.value > 0) for bar in chart.bars)
+    ordered = sorted(chart.bars, key=lambda bar: bar.value)
+    assert all(a.width <= b.width for a, b in zip(ordered, ordered[1:]))
+    said = "Nothing yet" if not any(values) else f"{chart.bars[0].label}: {values[0]}"
+    assert said in chart.alternative
