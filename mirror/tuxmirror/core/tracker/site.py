@@ -18,7 +18,7 @@ from ..sla import Clock, Report, reports
 from . import charts, data, paths, views
 from .views import Material, Row
 
-ROWS_A_PAGE = 500
+ROWS_A_PAGE = 250
 _NEWEST = 20
 _BREACHES_SHOWN = 200
 
@@ -180,6 +180,14 @@ class Site:
         )
 
     @cached_property
+    def _rows_by_release(self) -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            for title in {title for title, _ in row.releases}:
+                found.setdefault(title, []).append(row)
+        return found
+
+    @cached_property
     def _scope_facts(self) -> list[ScopeFacts]:
         counts: dict[str, Counter[str]] = {s.title: Counter() for s in self._catalogue.scopes}
         cves: Counter[str] = Counter()
@@ -301,7 +309,7 @@ class Site:
             _values(scopes=facts, extras=extras),
         )
         for scope, advisories, cves, statuses in facts:
-            rows = tuple(r for r in self.rows if any(t == scope.title for t, _ in r.releases))
+            rows = tuple(self._rows_by_release.get(scope.title, ()))
             listing = Listing("releases", paths.scope_slug(scope), rows)
             bands = views.count_bands(row.band for row in rows)
             report = next((r for r in self.reports if r.title == scope.title), None)
