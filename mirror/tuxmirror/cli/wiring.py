@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import __version__
 from ..core.config import Config, Tree
 from ..core.errors import ConfigError
-from ..ports import Reporter, Signer
+from ..ports import PageRenderer, Reporter, Signer
 from ..usecases.context import Mirror
 from .storage import make_storage
 
@@ -23,7 +23,6 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
 
     from ..adapters.curl import CurlTransport
     from ..adapters.oscap import Oscap
-    from ..adapters.pages import JinjaPages
 
     pool, state, publisher, journal, vetting = make_storage(config)
     return Mirror(
@@ -33,7 +32,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         state=state,
         publisher=publisher,
         journal=journal,
-        pages=JinjaPages,
+        pages=_pages,
         reporter=reporter,
         clock=time.time,
         keyring=lambda tree: _keyring(tree, state.scratch(tree.name)),
@@ -118,6 +117,12 @@ def _signer(config: Config) -> Signer:
 
     assert config.signing_key is not None  # noqa: S101  # asked for only where there is one
     return GpgSigner(config.signing_key, config.gnupghome, config.passphrase_file)
+
+
+def _pages() -> PageRenderer:
+    from ..adapters.pages import JinjaPages
+
+    return JinjaPages()
 
 
 def _solver(scratch: Path):  # type: ignore[no-untyped-def]

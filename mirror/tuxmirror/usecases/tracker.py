@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..core import site as sites
-from ..core.advisory.formats import oval, rss
 from ..core.errors import ConfigError
 from ..core.snapshot import File
 from . import advisories, own_advisories, publications
@@ -63,6 +62,7 @@ class Tracker:
 
     def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
         from ..core import sla
+        from ..core.advisory.formats import oval, rss
         from ..core.tracker.site import Site
         from ..core.tracker.views import Material
 
@@ -162,7 +162,7 @@ def _inputs(mirror: Mirror, showing: Showing, passed: int) -> str:
         own,
         own_advisories.data_fingerprint(mirror),
         manifests,
-        mirror.pages().version,
+        mirror.tool,
         [config.signing_key, config.cve_severity],
         passed,
     )
