@@ -14,9 +14,10 @@ whole names, and resolved against the packages that are there (`resolve`).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from ..errors import AdvisoryError
 from ..package import Package
@@ -132,12 +133,12 @@ def _draft(node: Node, scope: Scope, now: int) -> Draft:
     return Draft(advisory, sources, names, module, severity is not None)
 
 
-def _or(node, default, convert):  # type: ignore[no-untyped-def]
+def _or(node: Node | None, default: str, convert: Callable[[Node], str]) -> str:
     return default if node is None else convert(node)
 
 
 def _long(fields: Fields, key: str) -> str:
-    return str(_or(fields.get(key), "", lambda n: n.text(key, _LONG, lines=True)))
+    return _or(fields.get(key), "", lambda n: n.text(key, _LONG, lines=True))
 
 
 def _cves(node: Node | None) -> tuple[str, ...]:
@@ -283,8 +284,6 @@ def _resolved(
 
 
 def _unknown(draft: Draft, name: str, place: str, known: Iterable[str]) -> AdvisoryError:
-    import difflib
-
     close = difflib.get_close_matches(name, list(known), 1, 0.8)
     return AdvisoryError(
         f"{draft.advisory.id}: no repository of the tree has {name}",
