@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from ..errors import VerificationError
+from ..audit.characteristics import parse
 from .formats.oval import INSTALLONLY, KERNEL, NAMESPACE
 
 ERROR, WARNING = "error", "warning"
@@ -66,27 +66,13 @@ def lint(data: bytes, path: str) -> list[Complaint]:
         VerificationError: not OVAL definitions.
     """
     broken: dict[str, list[str]] = {}
-    for rule, where in _Linter(_parse(data, path)).run():
+    for rule, where in _Linter(parse(data, path)).run():
         broken.setdefault(rule, []).append(where)
     found = [
         Complaint(rule, *RULES[rule], len(places), tuple(dict.fromkeys(places))[:_SHOWN])
         for rule, places in broken.items()
     ]
     return sorted(found, key=lambda c: (c.level != ERROR, c.rule))
-
-
-def _parse(data: bytes, path: str) -> ElementTree.Element:
-    if re.search(rb"<!(DOCTYPE|ENTITY)", data):
-        raise VerificationError("has a DOCTYPE", expected="plain OVAL definitions", path=path)
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314 - no DOCTYPE, see above
-    except ElementTree.ParseError as error:
-        raise VerificationError(f"not XML: {error}", path=path) from None
-    if root.tag != f"{{{NAMESPACE}}}oval_definitions":
-        raise VerificationError(
-            "not OVAL definitions", expected="<oval_definitions>", found=root.tag, path=path
-        )
-    return root
 
 
 class _Test(NamedTuple):

@@ -60,7 +60,7 @@ def describe(definitions: bytes, host: Host, path: str) -> Characteristics:
     Raises:
         VerificationError: not OVAL definitions, or with a DOCTYPE; `path` names the file.
     """
-    root = _parse(definitions, path)
+    root = parse(definitions, path)
     collector = _Collector(host, _kernel_variables(root))
     objects = []
     for element in root.iterfind(f"{{{_DEFINITIONS}}}objects/*"):
@@ -82,7 +82,12 @@ def describe(definitions: bytes, host: Host, path: str) -> Characteristics:
     return Characteristics(body.encode(), collector.packages, collector.not_collected)
 
 
-def _parse(definitions: bytes, path: str) -> ElementTree.Element:
+def parse(definitions: bytes, path: str) -> ElementTree.Element:
+    """OVAL definitions; `path` names the file in errors.
+
+    Raises:
+        VerificationError: they are none, or have a DOCTYPE.
+    """
     if re.search(rb"<!(DOCTYPE|ENTITY)", definitions):
         raise VerificationError("has a DOCTYPE", expected="plain OVAL definitions", path=path)
     try:
