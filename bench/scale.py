@@ -151,7 +151,7 @@ def markdown(
     methods = sorted({method for counts in counted.values() for method in counts})
     lines += [
         "",
-        f"Requests to the store, {number:,} packages (POST: removals in bulk):",
+        f"Requests to the store, {number:,} packages (a GET may be a LIST; POST removes in bulk):",
         "",
         f"| work | {' | '.join(methods)} |",
         f"|---|{'---|' * len(methods)}",
