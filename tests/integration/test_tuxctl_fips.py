@@ -94,6 +94,38 @@ def test_fips_hides_pinned_packages_from_tools_without_plugins(register, tuxctl,
     assert client_root.read(BASEOS) == switched + "proxy=http://p.example\n"
 
 
+def test_an_option_before_the_command_is_not_dropped(register, tuxctl, client_root):
+    """`tuxctl --strict fips enable` would else enter mode patched, and --dry-run do it for real."""
+    register()
+    before = client_root.snapshot()
+    for option in ("--strict", "--dry-run"):
+        done = tuxctl(option, "fips", "enable", "--yes")
+        assert done.status == 2
+        assert "go" in done.err
+        assert "with registering" in done.err
+    assert client_root.snapshot() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("disable", "--strict"),
+        ("disable", "--json"),
+        ("disable", "--accept", "luks"),
+        ("status", "--yes"),
+        ("status", "--pins-only"),
+        ("enable", "--json"),
+        ("enable", "--accept", "frobnicate"),
+        ("enable", "--strict", "--patched"),
+    ],
+)
+def test_options_that_an_action_does_not_have_are_refused(tuxctl, client_root, arguments):
+    before = client_root.snapshot()
+    done = tuxctl("fips", *arguments)
+    assert done.status == 2, done
+    assert client_root.snapshot() == before
+
+
 def test_fips_on_a_host_that_is_not_registered_is_refused(tuxctl, client_root):
     before = client_root.snapshot()
     done = tuxctl("fips", "enable")

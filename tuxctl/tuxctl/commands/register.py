@@ -52,10 +52,10 @@ def is_asked(arguments: argparse.Namespace) -> bool:
 
 def check_alone(arguments: argparse.Namespace) -> None:
     """Raises UsageError for options that go with registering where nothing asks for it."""
-    alone = not arguments.command
     if arguments.rehearse:
         raise UsageError("--dry-run goes with registering", "See 'tuxctl --help'.")
-    if (arguments.server and arguments.command != "repos") or (arguments.strict and alone):
+    if (arguments.server and arguments.command != "repos") or arguments.strict:
+        # Before a command --strict is not the command's own: to drop it would mean mode patched.
         raise UsageError("--server and --strict go with registering", "See 'tuxctl --help'.")
 
 
