@@ -12,7 +12,7 @@ from ..core.errors import DigestError, VerificationError
 from .files import digest, storage_errors
 
 CHUNK = 1 << 20
-AGAIN = "copy the bundle again, or export it again; nothing was changed"
+AGAIN = "copy the bundle again, or export it again; what is published stays"
 
 
 class Source(Protocol):

@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 from ..core.bundle import MANIFEST, MAX_MANIFEST, MAX_SIGNATURE, SIGNATURE, Item
-from ..core.errors import ConfigError, MirrorError, VerificationError
+from ..core.errors import ConfigError, DigestError, MirrorError, VerificationError
 from ..ports import BundleHead
 from .bundle_copy import AGAIN, CHUNK, check, copy_checked, is_whole, missing_part
 from .bundle_parts import PartsReader, PartsWriter, existing_parts
@@ -115,13 +115,24 @@ class TarBundle:
                 if item.sha256 not in wanted or is_whole(target, item):
                     reader.skip(item.size + _padding(item.size))
                 else:
-                    copy_checked(reader, target, item, f"{reader.name}: {item.name}")
+                    _copy(reader, target, item)
                     _nothing(reader, _padding(item.size))
                 if item.sha256 in wanted:
                     yield item, target
             _nothing(reader, 2 * _BLOCK)
             if reader.read(1):
                 raise _altered(reader)
+
+
+def _copy(reader: PartsReader, target: Path, item: Item) -> None:
+    first = reader.name
+    try:
+        copy_checked(reader, target, item, first)
+    except DigestError as error:
+        # It may lie in two parts, and either of them be the bad one.
+        parts = " or ".join(dict.fromkeys([first, reader.name]))
+        error.path = f"{parts}: {item.name}"
+        raise
 
 
 def _header(name: str, size: int) -> bytes:
