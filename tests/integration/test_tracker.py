@@ -370,6 +370,18 @@ def test_a_clock_that_runs_out_is_told_on_its_day(mirror, tmp_path):
     assert site.sync("--json").named("published") == []
 
 
+def test_a_damaged_page_is_made_again(mirror, tmp_path):
+    site = copy(mirror, tmp_path / "damaged")
+    assert site.sync("--json").status == 0
+    page = site.public / "vetted/cve/els/releases/CLSA-2026-001.html"
+    whole = page.read_bytes()
+    page.chmod(0o600)
+    page.write_bytes(whole.replace(b"Critical", b"Harmless"))
+    done = run(site.command("verify", "--repair", "--json"), site.environment, 200)
+    assert done.status == 0, done
+    assert page.read_bytes() == whole
+
+
 def test_a_run_killed_after_the_switch_is_made_up_for(mirror, tmp_path):
     site = copy(mirror, tmp_path / "killed")
     notes = site.store / "state/notes"
