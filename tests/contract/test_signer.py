@@ -28,10 +28,12 @@ def nothing_left_behind(tmp_path, monkeypatch):
     folder.mkdir(mode=0o700)
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     yield
-    left = sorted(path.name for path in folder.iterdir())
+    # A key of the test's own may lie there too, where its path would be too long for gpg.
+    left = sorted(path.name for path in folder.glob("tuxmirror-*"))
+    agents = _agents(folder)
     shutil.rmtree(folder)
     assert left == []
-    assert _agents(folder) == []
+    assert agents == []
 
 
 def _agents(folder: Path) -> list[str]:
