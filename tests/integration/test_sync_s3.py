@@ -13,9 +13,12 @@ from tests.support.storage import Place
 pytest_plugins = ("tests.support.mirror_fixtures",)
 
 
-@pytest.fixture(params=["s3", "store-s3", "public-s3"])
-def kind(request):
-    return request.param
+MIXED = pytest.mark.full
+# One of each in the full run alone; the contract suites have every combination.
+KINDS = pytest.mark.parametrize(
+    "kind",
+    ["s3", pytest.param("store-s3", marks=MIXED), pytest.param("public-s3", marks=MIXED)],
+)
 
 
 @pytest.fixture
@@ -65,6 +68,7 @@ def next_state(tree, number):
     tree.publish(timestamp=tree.timestamp + 60)
 
 
+@KINDS
 def test_all_that_a_mirror_does(bucket_site, tiny_upstream, synced_master):
     site = bucket_site
     first = site.sync("--json")
@@ -99,6 +103,7 @@ def test_all_that_a_mirror_does(bucket_site, tiny_upstream, synced_master):
     assert command(site, "verify", "--json").named("verified")[0]["damaged"] == 0
 
 
+@KINDS
 def test_damage_is_found_and_repaired(bucket_site):
     site = bucket_site
     assert site.sync().status == 0
@@ -112,6 +117,7 @@ def test_damage_is_found_and_repaired(bucket_site):
     assert shown(site) == before
 
 
+@KINDS
 def test_nothing_unverified_is_published(bucket_site, upstream, tiny_upstream):
     site = bucket_site
     assert site.sync().status == 0
