@@ -89,7 +89,7 @@ def _release_lines(entry: dict[str, Any]) -> Iterator[str]:
         by = f", {vetted['action']} by {vetted['by']} at {vetted['time']}" if vetted else ""
         yield f"  {'  snapshot':<12}{entry['snapshot']}{by}"
     if entry["commands"]:
-        yield from (f"  {line[2:]}" for line in _install(entry))
+        yield from (f"    {line[2:14].rstrip():<10}{line[14:]}" for line in _install(entry))
 
 
 def _clock(clock: dict[str, Any]) -> str:

@@ -160,8 +160,8 @@ def notes(host: Host, guessed_epochs: Sequence[str], kernels: bool) -> list[str]
     if guessed_epochs:
         names = ", ".join(guessed_epochs[:5]) + ("…" if len(guessed_epochs) > 5 else "")
         found.append(
-            f"The list has no epochs, and of {len(guessed_epochs)} packages nobody here knows it"
-            f" ({names}): 0 was assumed. A list with epochs is exact."
+            f"The list has no epochs, and nobody here knows those of {names}"
+            f" ({len(guessed_epochs)} in all): 0 was assumed. A list with epochs is exact."
         )
     if kernels and host.running_kernel is None and _has_kernel(host.packages):
         found.append(
