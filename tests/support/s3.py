@@ -15,7 +15,6 @@ import itertools
 import logging
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
@@ -105,7 +104,7 @@ mon host=[v2:127.0.0.1:{mon_port}]
 keyring={dir}/keyring
 run dir={dir}
 admin socket=
-pid file={dir}/$type.pid
+pid file=
 log file={dir}/$type.log
 public addr=127.0.0.1
 mon data={dir}/mon
@@ -128,6 +127,7 @@ class Ceph(S3Service):
 
     def __enter__(self) -> Ceph:
         self._folder = Path(tempfile.mkdtemp(prefix="tuxmirror-ceph-", dir="/dev/shm"))
+        self._daemons: list[subprocess.Popen[bytes]] = []
         try:
             self._start()
         except BaseException:
@@ -136,11 +136,13 @@ class Ceph(S3Service):
         return self
 
     def __exit__(self, *_: object) -> None:
-        for name in ("client", "mgr", "osd", "mon"):
-            with contextlib.suppress(OSError, ValueError):
-                # The gateway waits for connections that clients keep open.
-                patience = 1 if name == "client" else 5
-                _end(int((self._folder / f"{name}.pid").read_text()), patience)
+        # The gateway last started; it waits for connections that clients keep open.
+        for daemon in reversed(self._daemons):
+            daemon.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                daemon.wait(1)
+            daemon.kill()
+            daemon.wait()
         shutil.rmtree(self._folder)
 
     def _start(self) -> None:
@@ -167,17 +169,29 @@ class Ceph(S3Service):
         map_file = folder / "map"
         self._run("monmaptool", "--create", "--addv", "a", address, "--fsid", fsid, map_file)
         self._run("ceph-mon", "--mkfs", "-i", "a", "--monmap", map_file, "--keyring", keyring)
-        self._run("ceph-mon", "-i", "a")
-        self._run("ceph-mgr", "-i", "x")
+        self._daemon("ceph-mon", "-i", "a")
+        self._daemon("ceph-mgr", "-i", "x")
         self._run("ceph", "osd", "new", osd, "0")
         self._run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd)
-        self._run("ceph-osd", "-i", "0")
-        self._run("radosgw", "-n", "client.rgw")
+        self._daemon("ceph-osd", "-i", "0")
+        self._daemon("radosgw", "-n", "client.rgw")
         _wait_for(self.url)
         self._run(
             *("radosgw-admin", "user", "create", "--uid=t", "--display-name=t"),
             *(f"--access-key={KEY}", f"--secret={SECRET}"),
         )
+
+    def _daemon(self, *argv: str) -> None:
+        """In the foreground, and gone with this process, however that ends."""
+        with (self._folder / "said").open("a") as said:
+            daemon = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *argv, "-f"],
+                env={**os.environ, "CEPH_CONF": str(self._folder / "c")},
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+            )
+        self._daemons.append(daemon)
 
     def _run(self, *argv: object) -> None:
         # Files and not pipes: daemons inherit them and would keep a pipe open.
@@ -211,15 +225,6 @@ def _wait_for(url: str, seconds: float = 120) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _end(process: int, patience: float) -> None:
-    os.kill(process, signal.SIGTERM)
-    for _ in range(int(patience * 10)):
-        if not Path(f"/proc/{process}").exists():
-            return
-        time.sleep(0.1)
-    os.kill(process, signal.SIGKILL)
 
 
 @contextlib.contextmanager
