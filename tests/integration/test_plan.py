@@ -11,6 +11,12 @@ from tuxmirror import cli
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
 
+
+@pytest.fixture
+def site(vetted_site):
+    return vetted_site
+
+
 CURL = "curl-7.76.1-23.el9_2.4.x86_64.rpm"
 OPENSSL = "openssl-3.0.7-24.el9_2.x86_64.rpm"
 KERNEL = "kernel-core-5.14.0-284.30.1.el9_2.x86_64.rpm"

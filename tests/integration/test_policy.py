@@ -9,6 +9,11 @@ from tests.support.vetting import DAY, NOW, REPOS
 pytest_plugins = ("tests.support.vetting_fixtures",)
 
 
+@pytest.fixture
+def site(vetted_site):
+    return vetted_site
+
+
 def names(texts, *wanted):
     return sorted(name for name in texts if name.startswith(wanted))
 

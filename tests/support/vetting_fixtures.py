@@ -20,7 +20,7 @@ def vetting_master(tmp_path_factory, keys, standard_tree_master):
 
 
 @pytest.fixture
-def site(tmp_path, httpd, standard_upstream, keys, vetting_master):
+def vetted_site(tmp_path, httpd, standard_upstream, keys, vetting_master):
     """Synced once, at NOW; `standard_upstream.advance()` brings what soaks for a week."""
     # Keeps the hard links between pool and public.
     subprocess.run(["cp", "-a", vetting_master.root, tmp_path / "mirror"], check=True)

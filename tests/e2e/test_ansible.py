@@ -7,7 +7,6 @@ import pytest
 
 from tests.support import CHECKOUT, requires
 
-pytest_plugins = ("tests.e2e.conftest",)
 pytestmark = pytest.mark.full
 
 ROLES = CHECKOUT / "packaging" / "ansible" / "roles"
