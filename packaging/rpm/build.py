@@ -179,7 +179,7 @@ def rpmbuild_options(topdir: Path, defines: Iterable[str] = ()) -> list[str]:
         # Its sh is no bash, its packages have other names, its folders of documents a version,
         # and its generator of python3dist() names stops without a module that may be missing.
         settings += ["__brp_compress %{nil}", "_docdir_fmt %%{NAME}"]
-        settings += ["__pythondist_provides %{nil}", "__pythondist_requires %{nil}"]
+        settings += ["__pythondist_provides %{nil}"]
         options.append("--nodeps")
     for setting in (*settings, *defines):
         options += ["--define", setting]
