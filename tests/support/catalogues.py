@@ -44,10 +44,10 @@ def catalogue(advisories: int, cves: int, seed: int = 1) -> Catalogue:
     return Catalogue(tuple(made), known, statuses, first, channel="vetted")
 
 
-def with_one_more(before: Catalogue) -> Catalogue:
+def with_one_more(before: Catalogue, number: int = 0) -> Catalogue:
     """The same after one advisory came that fixes two CVEs which are known."""
     last = before.advisories[-1]
-    fresh = replace(last, id="CLSA-2026:99999", issued=END - DAY, updated=END - DAY)
+    fresh = replace(last, id=f"CLSA-2026:{99999 - number}", issued=END - DAY, updated=END - DAY)
     first = {**before.first_published, (fresh.scope, fresh.id): END}
     return replace(before, advisories=(*before.advisories, fresh), first_published=first)
 

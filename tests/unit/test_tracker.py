@@ -1,22 +1,36 @@
 """The tracker's values: keys that change with what a page shows, names of files, downloads."""
 
 import csv
+import gc
 import io
 import json
+import os
+import subprocess
+import sys
+import types
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support import CHECKOUT
 from tests.support.advisories import advisory
 from tests.support.catalogues import END, catalogue, with_one_more
-from tuxmirror.core import sla
+from tuxmirror.adapters.pages import JinjaPages
+from tuxmirror.adapters.pool import FilePool
+from tuxmirror.adapters.state import FileState
+from tuxmirror.core import fips, sla
 from tuxmirror.core.errors import MetadataError
+from tuxmirror.core.ledger import Ledger
 from tuxmirror.core.names import check_location
 from tuxmirror.core.tracker import charts, data, paths, views
-from tuxmirror.core.tracker.site import ROWS_A_PAGE, Site
+from tuxmirror.core.tracker.site import ROWS_A_PAGE, Listing, Site
 from tuxmirror.core.tracker.views import Material
+from tuxmirror.usecases.publications import Planned
+from tuxmirror.usecases.tracker import Maker
+
+MANIFEST = CHECKOUT / "packaging" / "fips" / "almalinux-9.2.conf"
 
 
 def site_of(known, **more):
@@ -124,3 +138,92 @@ def test_bars_fit_and_keep_their_order(values):
     assert all(a.width <= b.width for a, b in zip(ordered, ordered[1:]))
     said = "Nothing yet" if not any(values) else f"{chart.bars[0].label}: {values[0]}"
     assert said in chart.alternative
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 249, 250, 251, 260, 499, 500, 501, 749, 751, 1000])
+def test_parts_of_a_list_are_all_of_it_and_none_is_tiny(count):
+    parts = Listing("years", "2026", tuple(range(count))).parts
+    assert [row for part in parts for row in part] == list(range(count))
+    assert len(parts) == max(1, -(-count // ROWS_A_PAGE))
+    assert max(map(len, parts)) <= ROWS_A_PAGE
+    assert len(parts) == 1 or min(map(len, parts)) >= ROWS_A_PAGE // 2
+
+
+def test_what_is_new_at_the_top_of_a_list_leaves_its_later_parts_alone():
+    rows = tuple(range(1000, 0, -1))
+    before, after = Listing("years", "2026", rows[2:]), Listing("years", "2026", rows)
+    assert before.parts[2:] == after.parts[2:]
+
+
+def test_keys_are_the_same_in_every_process():
+    """Sets, the FIPS pins' among them, come in another order where hashes have another seed."""
+    found = set()
+    for seed in ("1", "2"):
+        environment = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", _KEYS], env=environment, capture_output=True, check=True
+        )
+        found.add(done.stdout)
+    assert len(found) == 1
+    assert len(json.loads(found.pop())) > 100
+
+
+_KEYS = """
+import json
+from tests.unit.test_tracker import MANIFEST, catalogue, keys, site_of
+from tuxmirror.core import fips
+release, pins = fips.parse(MANIFEST.read_text(), str(MANIFEST))
+print(json.dumps(keys(site_of(catalogue(40, 160), pins={release: pins}))))
+"""
+
+
+@pytest.mark.parametrize("change", ["builds", "binaries", "arches", "certificate", "sunset"])
+def test_whatever_a_fips_pin_says_is_in_the_keys(known, change):
+    release, pins = fips.parse(MANIFEST.read_text(), str(MANIFEST))
+    value = getattr(pins[0], change)
+    other = type(value)() if value else "2030-01-01"
+    changed = (replace(pins[0], **{change: other}), *pins[1:])
+    before, after = (keys(site_of(known, pins={release: p})) for p in (pins, changed))
+    of_release = {paths.advisory(a.id) for a in known.advisories if a.scope.release == release}
+    assert of_release <= {path for path in after if before[path] != after[path]}
+
+
+class _Pages(JinjaPages):
+    """Counts what is rendered."""
+
+    rendered = 0
+
+    def render(self, template, path, values):
+        type(self).rendered += 1
+        return super().render(template, path, values)
+
+
+def _make(root, known, renderer, tool="tuxmirror 1"):
+    state, pool = FileState(root), FilePool(root / "pool")
+    release, pins = fips.parse(MANIFEST.read_text(), str(MANIFEST))
+    mirror = types.SimpleNamespace(state=state, pool=pool, pages=renderer, tool=tool)
+    planned = Planned(Ledger({}, frozenset(), frozenset()), b"", None)
+    renderer.rendered = 0
+    _, files = Maker(mirror, "vetted").make(known, planned, {release: pins}, (), END)
+    return files, {path: sha256 for path, (_, sha256, _) in files.items()}
+
+
+def test_one_more_is_a_few_pages_made_and_the_same_site_as_from_nothing(known, tmp_path):
+    more = with_one_more(known)
+    _make(tmp_path / "kept", known, _Pages)
+    files, kept = _make(tmp_path / "kept", more, _Pages)
+    assert 0 < _Pages.rendered < 30
+    assert _make(tmp_path / "fresh", more, _Pages)[1] == kept
+    assert _Pages.rendered > 200
+    assert gc.isenabled() and gc.get_freeze_count() == 0
+    # What the pool has lost is made again.
+    page = paths.advisory("CLSA-2026:99999")
+    FilePool(tmp_path / "kept" / "pool").remove([files[page][1]])
+    assert _make(tmp_path / "kept", more, _Pages)[1] == kept
+    assert _Pages.rendered == 1
+    _make(tmp_path / "kept", more, _Pages, tool="tuxmirror 2")
+    assert _Pages.rendered > 200

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -120,6 +120,7 @@ def _sources() -> Iterator[tuple[str, bytes]]:
             yield str(path.relative_to(_FOLDER)), path.read_bytes()
 
 
+@lru_cache(maxsize=1 << 16)
 def _day(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d")
 

@@ -141,7 +141,11 @@ class FilePublisher:
         numbers = [int(e.name) for e in entries(generations) if e.name.isdecimal()]
         generation = generations / str(max(numbers, default=0) + 1)
         shown = {**dict(self._trees(channel)), **changed}
-        parts = sites.after(self.site(channel), site)
+        # What is replaced need not be read: the tracker's record has a line for each page.
+        replaced = {part.owner for part in site}
+        names = self.site_names(channel).items()
+        kept = {owner: name for owner, name in names if owner not in replaced}
+        parts = sites.after(self._parts.read(kept), site)
         shown.update(self._parts.build(parts, shown))
         with new_directory(generation) as folder:
             for name, path in shown.items():

@@ -52,9 +52,10 @@ class SiteParts:
         links: dict[str, Path] = {}
         wanted = sites.links(parts.values(), list(trees))
         for owner, one in parts.items():
-            folder = self._place(owner, one.name)
+            name = one.name
+            folder = self._place(owner, name)
             if not folder.exists():
-                self._write_record(one)
+                self._write_record(one, name)
                 with new_directory(folder) as fresh:
                     link_files(fresh, one.files, self._pool)
             links[f"{_SITE}/{_key(owner)}"] = folder
@@ -106,8 +107,8 @@ class SiteParts:
                 way_out="restore it from a backup",
             ) from None
 
-    def _write_record(self, one: SitePart) -> None:
-        record = self._records / _key(one.owner) / one.name
+    def _write_record(self, one: SitePart, name: str) -> None:
+        record = self._records / _key(one.owner) / name
         with storage_errors(record), readable_by_all():
             record.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(record, sites.encode(one))

@@ -14,6 +14,7 @@ import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import MetadataError, RefusedError, VerificationError
@@ -88,7 +89,8 @@ def links(parts: Collection[SitePart], trees: Collection[str]) -> list[Link]:
             if file.path in files:
                 raise _clash(file.path, one.owner, files[file.path])
             files[file.path] = one.owner
-            for folder in _folders(file.path):
+        for parent in {file.path.rpartition("/")[0] for file in one.files}:
+            for folder in _down_to(parent):
                 below.setdefault(folder, set()).add(one.owner)
     for tree in trees:
         for folder in (*_folders(tree), tree):
@@ -105,10 +107,16 @@ def links(parts: Collection[SitePart], trees: Collection[str]) -> list[Link]:
     return sorted(found)
 
 
-def _folders(path: str) -> list[str]:
+def _folders(path: str) -> tuple[str, ...]:
     """Those above it, the outermost first."""
-    segments = path.split("/")
-    return ["/".join(segments[:n]) for n in range(1, len(segments))]
+    return _down_to(path.rpartition("/")[0])
+
+
+@lru_cache(maxsize=4096)
+def _down_to(folder: str) -> tuple[str, ...]:
+    """The folders on the way to one and itself; files are many, their folders few."""
+    segments = folder.split("/") if folder else []
+    return tuple("/".join(segments[:n]) for n in range(1, len(segments) + 1))
 
 
 def _clash(path: str, owner: str, other: str) -> RefusedError:

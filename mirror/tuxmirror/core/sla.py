@@ -68,11 +68,6 @@ class Clock(NamedTuple):
         """Days that it has been running, or did run."""
         return _days(self.disclosed, self.published or now)
 
-    @property
-    def measured(self) -> bool:
-        """Whether it stopped, and what it shows is of our time."""
-        return self.days is not None and not self.baseline
-
     def reason(self) -> str:
         """Why it took so long, as far as records tell."""
         if self.statement:
@@ -85,7 +80,7 @@ class Clock(NamedTuple):
 def _days(start: int | None, end: int | None) -> int | None:
     if start is None or end is None:
         return None
-    return max(0, math.ceil((end - start) / DAY))
+    return max(0, -((start - end) // DAY))
 
 
 def clocks(catalogue: Catalogue, baseline: frozenset[tuple[Scope, str]]) -> list[Clock]:
@@ -175,8 +170,9 @@ def report(title: str, found: Iterable[Clock], now: int) -> Report:
         now: seconds since the epoch; decides what is overdue.
     """
     counted = [clock for clock in found if clock.counts]
-    measured = [clock for clock in counted if clock.measured]
-    days = sorted(clock.days for clock in measured if clock.days is not None)
+    shown = [(clock.days, clock) for clock in counted if not clock.baseline]
+    measured = [(days, clock) for days, clock in shown if days is not None]
+    days = sorted(number for number, _ in measured)
     running = [c for c in counted if c.published is None and not c.baseline]
     return Report(
         title=title,
@@ -185,9 +181,9 @@ def report(title: str, found: Iterable[Clock], now: int) -> Report:
         within=sum(1 for day in days if day <= TARGET_DAYS),
         median=median(days) if days else None,
         p90=percentile(days, 90),
-        upstream_median=_median(c.upstream_days for c in measured),
-        own_median=_median(c.own_days for c in measured),
-        breaches=_worst(c for c in measured if (c.days or 0) > TARGET_DAYS),
+        upstream_median=_median(c.upstream_days for _, c in measured),
+        own_median=_median(c.own_days for _, c in measured),
+        breaches=_worst(c for number, c in measured if number > TARGET_DAYS),
         running=tuple(sorted(running, key=lambda c: (c.disclosed or now, c))),
         overdue=tuple(c for c in running if c.due is not None and c.due < now),
         undated=sum(1 for c in counted if c.disclosed is None),

@@ -7,9 +7,11 @@ themselves, since a fix that is not there on its day makes its clock overdue.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,6 +23,7 @@ from . import advisories, own_advisories, publications
 from .context import Mirror
 
 if TYPE_CHECKING:
+    from ..core.advisory.catalogue import Catalogue
     from ..core.config import Tree
     from ..core.fips import Pin
     from ..core.tracker.site import File as DataFile
@@ -61,10 +64,7 @@ class Tracker:
         return {} if memory.empty and memory.inputs == inputs else {OWNER: inputs}
 
     def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
-        from ..core import sla
         from ..core.advisory.formats import oval, rss
-        from ..core.tracker.site import Site
-        from ..core.tracker.views import Material
 
         memory = _recall(mirror, showing.channel)
         passed = _passed(mirror, showing.channel)
@@ -76,11 +76,10 @@ class Tracker:
             _remember(mirror, showing.channel, _Memory(inputs, passed=passed, empty=True))
             return []
         as_of = memory.as_of if memory.inputs == inputs else showing.time
-        clocks = sla.clocks(catalogue, planned.ledger.baseline)
         scopes = catalogue.scopes
         extras = {*_attached(planned), *map(oval.path, scopes), *map(rss.path, scopes)}
-        site = Site(Material(catalogue, clocks, pins(mirror), frozenset(extras), as_of))
-        files = Maker(mirror, showing.channel).make(site, planned)
+        maker = Maker(mirror, showing.channel)
+        site, files = maker.make(catalogue, planned, pins(mirror), extras, as_of)
         upcoming = [clock.due for clock in site.reports[0].running if clock.due]
         due = min((time for time in upcoming if time > as_of), default=0)
         _remember(mirror, showing.channel, _Memory(inputs, as_of, passed, due))
@@ -96,22 +95,44 @@ class Maker:
         self._note = f"tracker-pages.{channel}.json"
         self._pool = mirror.pool
         self._pages = mirror.pages()
-        self._known = self._recall()
+        # Other code or other templates may make other bytes of what a key is made of.
+        self._version = f"{mirror.tool} {self._pages.version}"
+        self._known: dict[str, Entry] = {}
 
-    def make(self, site: Site, planned: publications.Planned) -> dict[str, Entry]:
-        files = {page.path: self._page(site, page) for page in site.pages()}
-        files.update((file.path, self._data(file)) for file in site.files())
-        for path, data in {**_attached(planned), **self._pages.assets()}.items():
-            files[path] = self._add("", data)
-        document = {"version": self._pages.version, "files": files}
+    def make(
+        self,
+        catalogue: Catalogue,
+        planned: publications.Planned,
+        pins: Mapping[str, Sequence[Pin]],
+        extras: Collection[str],
+        as_of: int,
+    ) -> tuple[Site, dict[str, Entry]]:
+        """See `Material` for the arguments; the files by their path in the channel."""
+        from ..core import sla
+        from ..core.tracker.site import Site
+        from ..core.tracker.views import Material
+
+        with _no_garbage():
+            self._known = self._recall()
+            clocks = sla.clocks(catalogue, planned.ledger.baseline)
+            site = Site(Material(catalogue, clocks, pins, frozenset(extras), as_of))
+            pages, data = site.pages(), site.files()
+        try:
+            files = {page.path: self._page(site, page) for page in pages}
+            files.update((file.path, self._data(file)) for file in data)
+        finally:
+            gc.unfreeze()
+        for path, content in {**_attached(planned), **self._pages.assets()}.items():
+            files[path] = self._add("", content)
+        document = {"version": self._version, "files": files}
         self._state.set_note(self._note, json.dumps(document).encode())
-        return files
+        return site, files
 
     def _recall(self) -> dict[str, Entry]:
         """What is still in the pool; nothing where the memory is lost, damaged or of others."""
         try:
             document = json.loads(self._state.note(self._note) or b"{}")
-            if document.get("version") != self._pages.version:
+            if document.get("version") != self._version:
                 return {}
             known = {p: (str(k), str(s), int(n)) for p, (k, s, n) in document["files"].items()}
         except (ValueError, TypeError, KeyError, AttributeError):
@@ -132,6 +153,22 @@ class Maker:
 
     def _add(self, key: str, data: bytes) -> Entry:
         return (key, self._pool.add(data), len(data))
+
+
+@contextlib.contextmanager
+def _no_garbage() -> Iterator[None]:
+    """While keys are made: of a million values none is in a cycle, and looking takes long.
+
+    What there is afterwards stays uncollected until `gc.unfreeze`.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
 
 
 def _attached(planned: publications.Planned) -> dict[str, bytes]:

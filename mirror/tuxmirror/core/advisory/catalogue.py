@@ -40,26 +40,26 @@ class Catalogue:
     channel: str = ""
 
     @cached_property
-    def _by_id(self) -> dict[str, list[Advisory]]:
+    def _by_id(self) -> dict[str, tuple[Advisory, ...]]:
         return _index(self.advisories, lambda advisory: (advisory.id,))
 
     @cached_property
-    def _by_cve(self) -> dict[str, list[Advisory]]:
+    def _by_cve(self) -> dict[str, tuple[Advisory, ...]]:
         return _index(self.advisories, lambda advisory: advisory.cves)
 
     @cached_property
-    def _by_package(self) -> dict[str, list[Advisory]]:
+    def _by_package(self) -> dict[str, tuple[Advisory, ...]]:
         def names(advisory: Advisory) -> set[str]:
             return {*advisory.source_names, *(package.name for package in advisory.packages)}
 
         return _index(self.advisories, names)
 
     @cached_property
-    def _by_scope(self) -> dict[Scope, list[Advisory]]:
+    def _by_scope(self) -> dict[Scope, tuple[Advisory, ...]]:
         return _index(self.advisories, lambda advisory: (advisory.scope,))
 
     @cached_property
-    def _statuses(self) -> dict[str, list[StatusRecord]]:
+    def _statuses(self) -> dict[str, tuple[StatusRecord, ...]]:
         records = {(r.cve, r.scope, r.package): r for r in self._released()}
         for record in self.statuses:
             # What is published is released, whatever a file still says of it.
@@ -80,21 +80,21 @@ class Catalogue:
 
     def advisory(self, name: str) -> tuple[Advisory, ...]:
         """In every scope that has it; empty where nobody knows it."""
-        return tuple(self._by_id.get(name, ()))
+        return self._by_id.get(name, ())
 
     def fixing(self, cve: str) -> tuple[Advisory, ...]:
         """The advisories that fix a CVE."""
-        return tuple(self._by_cve.get(cve, ()))
+        return self._by_cve.get(cve, ())
 
     def of_package(self, name: str) -> tuple[Advisory, ...]:
         """By a binary package's name or a source package's."""
-        return tuple(self._by_package.get(name, ()))
+        return self._by_package.get(name, ())
 
     def of_release(self, release: str) -> tuple[Advisory, ...]:
         return tuple(a for scope in self.scopes if scope.release == release for a in self.of(scope))
 
     def of(self, scope: Scope) -> tuple[Advisory, ...]:
-        return tuple(self._by_scope.get(scope, ()))
+        return self._by_scope.get(scope, ())
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
@@ -111,7 +111,7 @@ class Catalogue:
 
     def status(self, cve: str) -> tuple[StatusRecord, ...]:
         """By scope and package: Released where an advisory fixes it, else what the files say."""
-        return tuple(self._statuses.get(cve, ()))
+        return self._statuses.get(cve, ())
 
     def published(self, advisory: Advisory) -> int | None:
         """When customers of the channel could first see it."""
@@ -120,9 +120,9 @@ class Catalogue:
 
 def _index(
     items: Iterable[_Item], keys: Callable[[_Item], Iterable[_Key]]
-) -> dict[_Key, list[_Item]]:
+) -> dict[_Key, tuple[_Item, ...]]:
     found: dict[_Key, list[_Item]] = {}
     for item in items:
         for key in keys(item):
             found.setdefault(key, []).append(item)
-    return found
+    return {key: tuple(of_it) for key, of_it in found.items()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 SECURITY = "security"
@@ -175,7 +175,7 @@ class Advisory:
         """Its packages as all formats must name them."""
         return frozenset(package.identity for package in self.packages)
 
-    @property
+    @cached_property
     def source_names(self) -> tuple[str, ...]:
         return tuple(sorted({package.source_name for package in self.packages}))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from .model import Scope
 
@@ -38,8 +38,7 @@ _OPEN = frozenset(
 )
 
 
-@dataclass(frozen=True)
-class StatusRecord:
+class StatusRecord(NamedTuple):
     """`package` is a source package's name, `version` the one it speaks of.
 
     `statement` says why; Ignored always has one. `updated` is in seconds since the epoch.

@@ -12,14 +12,17 @@ import io
 import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
+from json.encoder import encode_basestring
 from typing import NamedTuple
 
 from ..advisory.model import Scope
+from ..advisory.status import StatusRecord
 from ..sla import Clock, Report
 from .views import BANDS, Material, Row, cve_number
 
 # What a spreadsheet would take for a formula is text.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = frozenset("=+-@\t\r")
 
 
 class Entry(NamedTuple):
@@ -41,15 +44,19 @@ def entries(material: Material) -> list[tuple[Scope, Entry]]:
     catalogue = material.catalogue
     for cve in sorted(catalogue.cve_ids, key=cve_number, reverse=True):
         verdict = catalogue.cve(cve).verdict
-        records = sorted(catalogue.status(cve), key=lambda r: (r.scope, r.package))
+        score = "" if verdict.score is None else f"{verdict.score:.1f}"
+        severity = verdict.band.upper()
+        records: Sequence[StatusRecord] = catalogue.status(cve)
+        if len(records) > 1:
+            records = sorted(records, key=lambda r: (r.scope, r.package))
         for record in records:
             entry = Entry(
                 cve=cve,
                 os_name=record.scope.title,
                 project_name=record.package,
                 version=record.version,
-                score="" if verdict.score is None else f"{verdict.score:.1f}",
-                severity=verdict.band.upper(),
+                score=score,
+                severity=severity,
                 status=record.status.value,
                 last_updated=iso(record.updated),
             )
@@ -57,6 +64,7 @@ def entries(material: Material) -> list[tuple[Scope, Entry]]:
     return found
 
 
+@lru_cache(maxsize=1 << 16)
 def iso(seconds: int | None) -> str:
     """`2026-11-30T18:00:00Z`; nothing for no date."""
     if not seconds:
@@ -68,17 +76,16 @@ def as_csv(found: Iterable[Entry]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(Entry._fields)
-    writer.writerows([_plain(value) for value in entry] for entry in found)
+    writer.writerows(
+        [f"'{value}" if value[:1] in _FORMULA else value for value in entry] for entry in found
+    )
     return text.getvalue().encode()
-
-
-def _plain(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 def as_json(found: Iterable[Entry]) -> bytes:
     # A document a line: easy to compare, and as small as its content.
-    lines = ",\n".join(json.dumps(entry._asdict(), ensure_ascii=False) for entry in found)
+    form = "{" + ", ".join(f'"{name}": %s' for name in Entry._fields) + "}"
+    lines = ",\n".join(form % tuple(map(encode_basestring, entry)) for entry in found)
     return f"[\n{lines}\n]\n".encode() if lines else b"[]\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ..advisory.model import Scope
 
@@ -26,6 +27,7 @@ _SUFFIXES = (".html", ".css", ".js", ".json", ".csv", ".jsonl", ".asc")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+~^-]")
 
 
+@lru_cache(maxsize=1 << 16)
 def slug(text: str) -> str:
     """A name for a file: what file names of ours cannot have becomes `-`."""
     return _UNSAFE.sub("-", text).lstrip(".")[:150] or "-"

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Callable, NamedTuple
 
 from ..advisory.model import Advisory, Scope
-from ..advisory.status import Status
+from ..advisory.status import Status, StatusRecord
 from ..errors import MetadataError
 from ..sla import Clock, Report, reports
 from . import charts, data, paths, views
@@ -43,16 +43,26 @@ class Listing(NamedTuple):
 
     @property
     def parts(self) -> list[tuple[Row, ...]]:
-        return [
-            self.rows[start : start + ROWS_A_PAGE]
-            for start in range(0, max(len(self.rows), 1), ROWS_A_PAGE)
-        ]
+        return [self.rows[start:end] for start, end in _parts(len(self.rows))]
 
     @property
     def title(self) -> str:
         if self.kind == "years":
             return f"CVEs of {self.name}"
         return f"{self.name} CVEs" if self.kind == "severity" else f"CVEs: {self.name}"
+
+
+def _parts(count: int) -> list[tuple[int, int]]:
+    """Where the parts of a list begin and end, at most ROWS_A_PAGE each.
+
+    Full ones from its end on, so that what is new at its top leaves them alone; the first two
+    share the rest, lest a page has a single row.
+    """
+    rest = count % ROWS_A_PAGE
+    ends = list(range(rest or ROWS_A_PAGE, count + 1, ROWS_A_PAGE)) or [count]
+    if rest and len(ends) > 1:
+        ends[0] = ends[1] // 2
+    return list(zip([0, *ends], ends))
 
 
 class ScopeFacts(NamedTuple):
@@ -80,7 +90,8 @@ class Site:
         self._catalogue = material.catalogue
         self.rows = views.rows(material)
         self.reports = reports(material.clocks, material.now)
-        self._row_keys = {row.cve: views.digest(tuple.__repr__(row)) for row in self.rows}
+        self._report_keys = [_report_key(report) for report in self.reports]
+        self._row_keys = {row.cve: views.digest(tuple(row)) for row in self.rows}
         self._digests = {id(a): views.advisory_digest(a) for a in self._catalogue.advisories}
         self._listings = list(_listings(self.rows))
         self._advisories = views.newest_first(material, self._catalogue.advisories)
@@ -108,25 +119,25 @@ class Site:
     def files(self) -> list[File]:
         """CSV, JSON and the search index."""
         rows = data.entries(self._material)
-        key = views.digest(_plain(entry for _, entry in rows))
-        entries = [entry for _, entry in rows]
-        found = [
-            File(paths.CVES_CSV, key, lambda: data.as_csv(entries)),
-            File(paths.CVES_JSON, key, lambda: data.as_json(entries)),
-            File(paths.SEARCH_INDEX, self._index_key(), self._index),
-            File(paths.SLA_JSON, views.digest(self.reports), self._sla_data),
-        ]
         by_scope: dict[Scope, list[data.Entry]] = {scope: [] for scope in self._catalogue.scopes}
         for scope, entry in rows:
             by_scope[scope].append(entry)
+        keys = {scope: views.digest(_plain(of_it)) for scope, of_it in by_scope.items()}
+        found = [
+            File(paths.SEARCH_INDEX, self._index_key(), self._index),
+            File(paths.SLA_JSON, views.digest(self._report_keys), self._sla_data),
+        ]
         for scope, of_it in by_scope.items():
-            key = views.digest(_plain(of_it))
-            found.append(File(paths.scope_data(scope, "csv"), key, _csv(of_it)))
-            found.append(File(paths.scope_data(scope, "json"), key, _json(of_it)))
+            found.append(File(paths.scope_data(scope, "csv"), keys[scope], _csv(of_it)))
+            found.append(File(paths.scope_data(scope, "json"), keys[scope], _json(of_it)))
+        # All together are those of the releases, in an order that follows from them.
+        entries, key = [entry for _, entry in rows], views.digest(list(keys.values()))
+        found.append(File(paths.CVES_CSV, key, _csv(entries)))
+        found.append(File(paths.CVES_JSON, key, _json(entries)))
         return found
 
     def _index_key(self) -> str:
-        advisories = [(a.id, a.title, a.scope, a.source_names) for a in self._catalogue.advisories]
+        advisories = [(a.id, a.title, *a.scope, a.source_names) for a in self._catalogue.advisories]
         return views.digest(self._row_keys, advisories)
 
     def _index(self) -> bytes:
@@ -150,8 +161,8 @@ class Site:
         scopes = self._scope_facts
         total = self.reports[0]
         key = views.digest(
-            bands, statuses, scopes, total, self._of(newest), self._published(newest),
-            len(self._catalogue.advisories),
+            bands, statuses, _facts(scopes), self._report_keys[0], self._of(newest),
+            self._published(newest), len(self._catalogue.advisories),
         )  # fmt: skip
         yield Page(
             paths.INDEX,
@@ -216,7 +227,8 @@ class Site:
                 yield Page(
                     paths.listing(listing.kind, listing.name, number),
                     "cves.html",
-                    views.digest(listing.kind, listing.name, number, len(parts), len(listing.rows),
+                    views.digest(listing.kind, listing.name, number, len(parts),
+                                 number == 1 and len(listing.rows),
                                  [self._row_keys[row.cve] for row in rows]),
                     _values(listing=listing, rows=rows, part=number, parts=len(parts)),
                 )  # fmt: skip
@@ -226,20 +238,18 @@ class Site:
             cve, name = self._catalogue.cve(row.cve), row.cve
             fixing = self._catalogue.fixing(name)
             pins = [self._pins_keys.get(a.scope.release) for a in fixing]
-            records = [
-                (r.scope.title, r.package, r.status.value, r.version, r.statement)
-                for r in self._catalogue.status(name)
-            ]
+            records = [_record(record) for record in self._catalogue.status(name)]
             key = views.digest(
                 self._row_keys[name], _plain(cve.scores), _plain(cve.disclosures),
-                _plain(cve.references), cve.cwes, cve.description, cve.rejected, records,
-                self._of(fixing), [_clock_key(c) for c in self._material.clocks_of(name)], pins,
+                _plain(cve.references), cve.cwes, cve.description, cve.rejected, cve.prefer,
+                records, self._of(fixing), pins,
+                [_clock(clock) for clock in self._material.clocks_of(name)],
             )  # fmt: skip
             yield Page(paths.cve(name), "cve.html", key, self._cve_values(row))
 
     @cached_property
     def _pins_keys(self) -> dict[str, str]:
-        return {release: views.digest(pins) for release, pins in self._material.pins.items()}
+        return {name: views.pins_digest(pins) for name, pins in self._material.pins.items()}
 
     def _cve_values(self, row: Row) -> Callable[[], Values]:
         return lambda: {
@@ -249,25 +259,25 @@ class Site:
         }
 
     def _advisory_lists(self) -> Iterator[Page]:
-        starts = range(0, max(len(self._advisories), 1), ROWS_A_PAGE)
-        for number, start in enumerate(starts, 1):
-            part = self._advisories[start : start + ROWS_A_PAGE]
+        total = len(self._advisories)
+        parts = _parts(total)
+        for number, (start, end) in enumerate(parts, 1):
+            part = self._advisories[start:end]
             yield Page(
                 paths.advisories(number),
                 "advisories.html",
-                views.digest(number, len(starts), len(self._advisories), self._of(part),
+                views.digest(number, len(parts), number == 1 and total, self._of(part),
                              self._published(part)),
-                _values(advisories=part, part=number, parts=len(starts),
-                        total=len(self._advisories)),
+                _values(advisories=part, part=number, parts=len(parts), total=total),
             )  # fmt: skip
 
     def _advisory_pages(self) -> Iterator[Page]:
         for name in sorted({advisory.id for advisory in self._catalogue.advisories}):
             of_it = self._catalogue.advisory(name)
-            bands = [self._catalogue.cve(c).verdict.band for a in of_it for c in a.cves]
-            scores = [self._catalogue.cve(c).verdict.score for a in of_it for c in a.cves]
+            verdicts = [self._catalogue.cve(c).verdict for a in of_it for c in a.cves]
+            rated = [(verdict.band, verdict.score) for verdict in verdicts]
             pins = [self._pins_keys.get(a.scope.release) for a in of_it]
-            key = views.digest(self._of(of_it), self._published(of_it), bands, scores, pins)
+            key = views.digest(self._of(of_it), self._published(of_it), rated, pins)
             yield Page(paths.advisory(name), "advisory.html", key, self._advisory_values(of_it))
 
     def _advisory_values(self, of_it: Sequence[Advisory]) -> Callable[[], Values]:
@@ -282,7 +292,9 @@ class Site:
 
     def _packages(self) -> Iterator[Page]:
         found = views.packages(self._material)
-        facts = [(p.name, p.supported, p.bands, len(p.advisories), len(p.open)) for p in found]
+        facts = [
+            (p.name, _plain(p.supported), p.bands, len(p.advisories), len(p.open)) for p in found
+        ]
         yield Page(
             paths.PACKAGES,
             "packages.html",
@@ -294,7 +306,8 @@ class Site:
         )
         for package in found:
             key = views.digest(
-                package.name, package.supported, package.binaries, package.bands, package.open,
+                package.name, _plain(package.supported), package.binaries, package.bands,
+                [_record(record) for record in package.open],
                 self._of(package.advisories), self._published(package.advisories),
             )  # fmt: skip
             yield Page(paths.package(package.name), "package.html", key, _values(package=package))
@@ -302,10 +315,12 @@ class Site:
     def _releases(self) -> Iterator[Page]:
         facts = self._scope_facts
         extras = self._material.extras
+        linked = sorted(extras)
+        report_keys = {r.title: key for r, key in zip(self.reports, self._report_keys)}
         yield Page(
             paths.RELEASES,
             "releases.html",
-            views.digest(facts, sorted(extras)),
+            views.digest(_facts(facts), linked),
             _values(scopes=facts, extras=extras),
         )
         for scope, advisories, cves, statuses in facts:
@@ -313,13 +328,16 @@ class Site:
             listing = Listing("releases", paths.scope_slug(scope), rows)
             bands = views.count_bands(row.band for row in rows)
             report = next((r for r in self.reports if r.title == scope.title), None)
+            report_key = report_keys.get(scope.title)
             parts = listing.parts
             for number, part in enumerate(parts, 1):
+                # The first part alone speaks of all: one more CVE does not change the others.
+                whole = (advisories, cves, statuses, bands, report_key) if number == 1 else ()
                 yield Page(
                     paths.listing("releases", listing.name, number),
                     "release.html",
-                    views.digest(scope, advisories, cves, statuses, bands, report, number,
-                                 len(parts), sorted(extras), [self._row_keys[r.cve] for r in part]),
+                    views.digest(tuple(scope), whole, number, len(parts), linked,
+                                 [self._row_keys[r.cve] for r in part]),
                     _values(scope=scope, advisories=advisories, cves=cves, statuses=statuses,
                             severity=_severity_chart(bands), report=report, rows=part,
                             sla=_sla_chart(report) if report else None, extras=extras,
@@ -330,7 +348,7 @@ class Site:
         yield Page(
             paths.SLA,
             "sla.html",
-            views.digest(self.reports),
+            views.digest(self._report_keys),
             lambda: {
                 "reports": self.reports,
                 "charts": [_sla_chart(report) for report in self.reports],
@@ -341,13 +359,34 @@ class Site:
         )
 
 
-def _plain(values: Iterable[tuple[object, ...]]) -> list[str]:
-    """Without the names of fields: they cost most of the time of a key."""
-    return [tuple.__repr__(value) for value in values]
+def _plain(values: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """What a key can be made of."""
+    return [tuple(value) for value in values]
 
 
-def _clock_key(clock: Clock) -> str:
-    return tuple.__repr__(clock._replace(scope=clock.scope.title))  # type: ignore[arg-type]
+def _facts(found: Iterable[ScopeFacts]) -> list[tuple[object, ...]]:
+    return [(tuple(facts.scope), *facts[1:]) for facts in found]
+
+
+def _record(record: StatusRecord) -> tuple[object, ...]:
+    status = record.status.value
+    return (record.cve, *record.scope, record.package, status, record.version, record.statement)
+
+
+def _clock(clock: Clock) -> tuple[object, ...]:
+    return (clock.cve, *clock.scope, *clock[2:])
+
+
+def _report_key(report: Report) -> str:
+    """Of all its fields, the lists of clocks among them."""
+    return views.digest(
+        [
+            [_clock(item) if isinstance(item, Clock) else item for item in value]
+            if isinstance(value, tuple)
+            else value
+            for value in vars(report).values()
+        ]
+    )
 
 
 def _shown(clocks: Sequence[Clock]) -> Sequence[Clock]:
