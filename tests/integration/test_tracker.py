@@ -283,7 +283,7 @@ def test_the_ledger_is_a_chain_that_the_operator_signed(mirror, tmp_path):
     assert all("user" not in entry for entry in entries)
     home = tmp_path / "gnupg"
     home.mkdir(mode=0o700)
-    gpg = ["gpg", "--homedir", home, "--batch", "--quiet"]
+    gpg = ["gpg", "--homedir", home, "--batch", "--quiet", "--no-autostart"]
     subprocess.run([*gpg, "--import", mirror.keys.operator.public], check=True)
     signature = folder / "first-publications.jsonl.asc"
     verify = [*gpg, "--verify", signature, folder / "first-publications.jsonl"]
