@@ -193,8 +193,15 @@ def bloated(primary, megabytes):
     return primary.replace(b"<summary>", b"<summary>" + text, 1)
 
 
-def test_what_takes_more_memory_than_there_is_for_it_is_refused(tmp_path, primary):
-    bounded = BoundedMetadata(tmp_path, MetadataProcess(SMALL))
+@pytest.fixture
+def small():
+    made = MetadataProcess(SMALL)
+    yield made
+    made.close()
+
+
+def test_what_takes_more_memory_than_there_is_for_it_is_refused(tmp_path, primary, small):
+    bounded = BoundedMetadata(tmp_path, small)
     path = write(tmp_path, bloated(primary, 200))
     with pytest.raises(MetadataError) as caught:
         bounded.packages(path, None, path.stat().st_size)
@@ -204,12 +211,12 @@ def test_what_takes_more_memory_than_there_is_for_it_is_refused(tmp_path, primar
     assert bounded.packages(write(tmp_path, primary), None, len(primary))
 
 
-def test_a_large_file_of_small_things_needs_no_more_memory(tmp_path, primary):
+def test_a_large_file_of_small_things_needs_no_more_memory(tmp_path, primary, small):
     """What is bounded is what one document makes us hold, not its length."""
     start, end = primary.index(b"<package "), primary.rindex(b"</metadata>")
     path = write(tmp_path, primary[:start] + primary[start:end] * 4000 + primary[end:])
     assert path.stat().st_size > 8_000_000
-    found = BoundedMetadata(tmp_path, MetadataProcess(SMALL)).packages(path, None, None)
+    found = BoundedMetadata(tmp_path, small).packages(path, None, None)
     assert len(found) == 4000 * 3
 
 

@@ -373,10 +373,16 @@ def worlds(draw):
     held = draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True))
     urgent = draw(st.lists(st.sampled_from(candidate), max_size=2, unique=True))
     newest = draw(st.integers(0, 2))
+    shown = _closed(shown, requires)
+    there = {p.nevra for p in (*candidate, *shown)}
+    requires = {
+        nevra: [offers & there for offers in needs if offers & there]
+        for nevra, needs in requires.items()
+    }
     return World(
         policy=Policy("p", soak=7 * DAY, fast_track=("Critical",), newest=newest),
         candidate=candidate,
-        shown=_closed(shown, requires),
+        shown=shown,
         ages=ages,
         advisories=[advisory("ALSA-2023:1", "Critical", (), *urgent)],
         decisions=[hold(name) for name in held],
