@@ -22,7 +22,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from ..core.addresses import LOOPBACK, Network, is_in
 from ..core.credentials import redact
 from ..core.licence import Registered, UnknownTokenError, time_or_none
-from ..ports_registry import RegistrationService
+from ..ports.registry import RegistrationService
 from .http_errors import MAX_BODY, is_content, register_errors
 from .http_files import PublishedFiles
 from .http_guard import REMOTE, Guard

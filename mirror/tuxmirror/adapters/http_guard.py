@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Callable
 
 from ..core.addresses import Network, client_address
-from ..ports_registry import RegistrationService
+from ..ports.registry import RegistrationService
 
 # In the WSGI environment: the client's address, behind trusted proxies too.
 REMOTE = "tuxmirror.remote"

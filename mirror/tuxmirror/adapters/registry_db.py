@@ -10,6 +10,7 @@ last seat goes to one host, however many ask.
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
@@ -59,7 +60,7 @@ _ADD_TOKEN = tokens.insert()
 
 
 class DatabaseUnit:
-    """See `ports_registry.RegistryUnit`."""
+    """See `ports.registry.RegistryUnit`."""
 
     def __init__(self, connection: sa.Connection, writing: bool) -> None:
         self._connection = connection
@@ -202,7 +203,7 @@ class DatabaseUnit:
 
 
 class DatabaseRegistry:
-    """See `ports_registry.Registry`."""
+    """See `ports.registry.Registry`."""
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
@@ -358,11 +359,25 @@ def _create_private(path: Path) -> None:
 
 def _configure_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _use_wal(cursor)
     # A token that was handed out must not be forgotten in a power cut.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Into a new file the mode is written under an exclusive lock, for which SQLite does not wait
+    where waiting for each other would never end: it says at once that the file is locked."""
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

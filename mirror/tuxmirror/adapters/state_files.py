@@ -93,7 +93,7 @@ def _sync_directory(path: Path) -> None:
 
 
 class AuditFile:
-    """See `ports_registry.AuditLog`. Opened for each line, so it can be rotated at any time."""
+    """See `ports.registry.AuditLog`. Opened for each line, so it can be rotated at any time."""
 
     def __init__(self, path: Path, actor: str, clock: Callable[[], float] = time.time) -> None:
         self._path = path

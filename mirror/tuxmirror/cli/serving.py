@@ -21,7 +21,7 @@ from ..core.config import Config
 from ..core.credentials import Digests
 from ..core.errors import ConfigError
 from ..core.licence import Host, Licence, Terms, format_time, time_or_none
-from ..ports_registry import AuditLog, Registry
+from ..ports.registry import AuditLog, Registry
 from ..usecases import hosts, licences
 
 if TYPE_CHECKING:

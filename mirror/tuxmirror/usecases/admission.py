@@ -46,7 +46,7 @@ _DEFAULT = Limits()
 
 
 class Admission:
-    """See `ports_registry.RegistrationService`; also raises TooManyError.
+    """See `ports.registry.RegistrationService`; also raises TooManyError.
 
     Args:
         clock: only goes forward, in seconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.credentials import Digests
 from ..core.errors import RefusedError
 from ..core.licence import Host
-from ..ports_registry import AuditLog, Registry, RegistryUnit
+from ..ports.registry import AuditLog, Registry, RegistryUnit
 from . import licences
 
 

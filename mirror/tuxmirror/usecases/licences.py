@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..core.credentials import Digests, is_key, make_key, make_public_id, normalise_key
 from ..core.errors import RefusedError
 from ..core.licence import Licence, Terms
-from ..ports_registry import AuditLog, Registry, RegistryUnit
+from ..ports.registry import AuditLog, Registry, RegistryUnit
 
 _HINT = 4
 

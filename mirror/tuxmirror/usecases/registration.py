@@ -22,7 +22,7 @@ from ..core.licence import (
     is_over,
     refuse_unless_usable,
 )
-from ..ports_registry import AuditLog, Registry, RegistryUnit
+from ..ports.registry import AuditLog, Registry, RegistryUnit
 
 # How long a token lives on beside its successor: a running `dnf upgrade` ends in peace.
 OVERLAP = 600

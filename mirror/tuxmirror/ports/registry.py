@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from .core.licence import Grant, Host, HostFacts, Licence, Registered, Terms, TokenRecord
+from ..core.licence import Grant, Host, HostFacts, Licence, Registered, Terms, TokenRecord
 
 
 class RegistryUnit(Protocol):
