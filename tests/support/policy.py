@@ -10,6 +10,7 @@ controller, which fails the run.
 
 # ruff: noqa: UP006, UP035 -- the spellings Python 3.6 has
 
+import gc
 import os
 import signal
 import subprocess
@@ -93,6 +94,8 @@ def leaks(mark: str, temporary: Optional[str]) -> List[str]:
         mark: value of MARK in the environment of the run's processes.
         temporary: folder whose mounts belong to the run, or None.
     """
+    # What ends with an object that only waits for the collector is not left behind.
+    gc.collect()
     deadline = time.monotonic() + GRACE
     left = _processes(mark)
     while left and time.monotonic() < deadline:
