@@ -135,6 +135,15 @@ def postgresql():
 
 
 @pytest.fixture(scope="session")
+def programs():
+    """Runs `tuxmirror` with its imports done before; for `MirrorSite.runner`."""
+    from tests.support.forked import Forked
+
+    with Forked() as forked:
+        yield forked
+
+
+@pytest.fixture(scope="session")
 def moto():
     """A double of S3; its `bucket()` gives empty ones."""
     from tests.support.s3 import Moto

@@ -20,8 +20,9 @@ def faulty(s3_service):
 
 
 @pytest.fixture
-def bucket_site(site, faulty):
-    return in_bucket(site, faulty)
+def bucket_site(site, faulty, programs):
+    site.backoff = 0.2
+    return in_bucket(site, faulty, programs)
 
 
 def fails(site, status, *words):

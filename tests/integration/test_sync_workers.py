@@ -16,8 +16,8 @@ def dask(s3_service):
 
 
 @pytest.fixture
-def bucket_site(site, s3_service):
-    return in_bucket(site, s3_service)
+def bucket_site(site, s3_service, programs):
+    return in_bucket(site, s3_service, programs)
 
 
 @pytest.fixture
@@ -72,6 +72,7 @@ def test_a_killed_worker_and_a_new_scheduler_delay_a_run_and_no_more(
 
 def test_a_scheduler_that_is_not_there_is_told(bucket_site):
     bucket_site.main["workers"] = "tcp://127.0.0.1:9"
+    bucket_site.backoff = 1
     run = bucket_site.sync("--json")
     assert run.status == 3, run
     assert "tcp://127.0.0.1:9" in run.error["expected"]

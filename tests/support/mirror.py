@@ -23,7 +23,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Timer
@@ -81,6 +81,9 @@ class MirrorSite:
         now: what the program takes for the time, in seconds since the epoch; None is the real one.
         publisher: "copying" is a bad one, see tuned_mirror.
         ca_file: the one authority that upstreams' certificates may come from; None is the system's.
+        backoff: the longest wait before a store or a scheduler is asked again, in seconds; None is
+            the real one.
+        runner: runs commands; `forked.Forked.run` does it with less CPU.
     """
 
     root: Path
@@ -90,6 +93,8 @@ class MirrorSite:
     now: float | None = None
     publisher: str | None = None
     ca_file: Path | None = None
+    backoff: float | None = None
+    runner: Callable[..., Run] | None = None
 
     @property
     def conf(self) -> Path:
@@ -130,6 +135,7 @@ class MirrorSite:
             "now": self.now,
             "publisher": self.publisher,
             "ca_file": str(self.ca_file) if self.ca_file else None,
+            "backoff": self.backoff,
         }
         if any(value is not None for value in tuned.values()):
             settings = json.dumps(tuned)
@@ -143,8 +149,13 @@ class MirrorSite:
 
     def sync(self, *arguments: str, timeout: float = 60) -> Run:
         """`tuxmirror sync ARGUMENTS`."""
+        return self.run("sync", *arguments, timeout=timeout)
+
+    def run(self, *arguments: str, timeout: float = 60) -> Run:
+        """`tuxmirror ARGUMENTS`."""
         self.write_conf()
-        return run(self.command("sync", *arguments), self.environment, timeout)
+        runner = self.runner or run
+        return runner(self.command(*arguments), self.environment, timeout)
 
     def start_sync(self, *arguments: str) -> subprocess.Popen[str]:
         """The same, not waited for."""

@@ -28,6 +28,9 @@ def tune(settings: dict[str, object]) -> None:
     original = wiring.make_mirror
     limits, now = settings["limits"], settings["now"]
     ca_file = settings.get("ca_file")
+    backoff = settings.get("backoff")
+    if backoff is not None:
+        _wait_at_most(float(str(backoff)))
 
     def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         mirror = original(config, reporter)
@@ -41,11 +44,25 @@ def tune(settings: dict[str, object]) -> None:
             mirror = mirror._replace(transport=transport)
         if now is not None:
             mirror = mirror._replace(clock=lambda: float(now))
+        if mirror.executor is not None and backoff is not None:
+            mirror.executor._connect = float(str(backoff))
         if settings.get("publisher") == "copying":
             mirror.publisher.__class__ = CopyingPublisher
         return mirror
 
     wiring.make_mirror = make_mirror
+
+
+def _wait_at_most(seconds: float) -> None:
+    """Between attempts at a request to a store; as many of them as ever."""
+    from botocore.retries.standard import ExponentialBackoff
+
+    original = ExponentialBackoff.delay_amount
+
+    def delay_amount(self: ExponentialBackoff, context: object) -> float:
+        return min(seconds, original(self, context))
+
+    ExponentialBackoff.delay_amount = delay_amount
 
 
 class CopyingPublisher(FilePublisher):

@@ -31,14 +31,20 @@ class DaskExecutor(Generic[Piece, Result]):
         address: of the scheduler.
         function: importable on the workers; what it gets and returns can be pickled.
         patience: seconds to wait for workers, and for a scheduler to come back.
+        connect: seconds within which a scheduler that is there answers.
     """
 
     def __init__(
-        self, address: str, function: Callable[[Piece], Result], patience: float = _PATIENCE
+        self,
+        address: str,
+        function: Callable[[Piece], Result],
+        patience: float = _PATIENCE,
+        connect: float = _CONNECT,
     ) -> None:
         self._address = address
         self._function = function
         self._patience = patience
+        self._connect = connect
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[Result]:
         waiting = iter(pieces)
@@ -121,7 +127,7 @@ class DaskExecutor(Generic[Piece, Result]):
         client = None
         while client is None:
             try:
-                client = Client(self._address, timeout=_CONNECT, set_as_default=False)
+                client = Client(self._address, timeout=self._connect, set_as_default=False)
             except (OSError, ValueError) as error:
                 if deadline is None or time.monotonic() > deadline:
                     raise self._gone(str(error).splitlines()[0]) from None
