@@ -4,8 +4,8 @@
         done = programs.run(site.command("sync"), site.environment, 60)    # as `mirror.run`
 
 Python, boto3 and botocore's models take most of a second of CPU before a command on a bucket
-begins. A process that has imported them forks one child a command; everything else of the command is what
-it would be: its arguments, surroundings, output, exit status, and the signal that ends it.
+begins. A process that has imported them forks one child a command; everything else of the command
+is what it would be: its arguments, surroundings, output, exit status, and the signal that ends it.
 
 What a test says of start-up or of memory needs `mirror.run`: a child has its imports already.
 """
