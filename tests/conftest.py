@@ -4,6 +4,7 @@ Imports of tests.support's modules stand in the fixtures, because Python 3.6 and
 tests under this file too, without the distribution's bindings.
 """
 
+import shlex
 from contextlib import suppress
 
 import pytest
@@ -13,7 +14,8 @@ from tests.support.policy import RunPolicy
 
 
 def pytest_addoption(parser):
-    parser.addoption("--report", metavar="FILE", help="write what was tested, in Markdown")
+    parser.addoption("--report", metavar="FILE", help="keep what was tested, in Markdown")
+    parser.addoption("--report-as", metavar="ARGUMENTS", default="", help="what names its section")
 
 
 def pytest_configure(config):
@@ -30,7 +32,8 @@ def pytest_configure(config):
 
         from tests.support.report import FullReport
 
-        config.pluginmanager.register(FullReport(Path(report)), "full-report")
+        arguments = shlex.split(config.getoption("report_as"))
+        config.pluginmanager.register(FullReport(Path(report), arguments), "full-report")
 
 
 def pytest_collection_modifyitems(items):

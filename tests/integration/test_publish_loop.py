@@ -86,6 +86,10 @@ class Client:
             self.failures.append(done.stdout + done.stderr)
 
 
+def record_runs(record, client, times):
+    record("dnf runs that failed", f"{len(client.failures)} of {client.rounds}, {times} publishes")
+
+
 def publish_often(site, tree, times):
     for number in range(times):
         tree.remove("BaseOS", "x86_64", "fresh-*")
@@ -106,13 +110,16 @@ def client_of(site, tmp_path, key, repo_gpgcheck=0):
 
 
 @pytest.mark.parametrize("times", [8, pytest.param(100, marks=pytest.mark.full)])
-def test_no_download_fails_through_publishes(site, tiny_upstream, tmp_path, keys, times):
+def test_no_download_fails_through_publishes(
+    site, tiny_upstream, tmp_path, keys, times, record_property
+):
     tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("fresh", version="0.1", size=40_000)])
     tiny_upstream.publish()
     with client_of(site, tmp_path, keys.almalinux) as client:
         publish_often(site, tiny_upstream, times)
         while client.rounds < times // 4:
             time.sleep(0.1)
+    record_runs(record_property, client, times)
     assert client.rounds
     assert client.failures == []
 
@@ -218,7 +225,7 @@ def shown_pair(site):
     )
 
 
-def mismatched(site, tmp_path, tree, key, times, by_list):
+def mismatched(site, tmp_path, tree, key, times, by_list, record):
     """The pairs that probers got and that are not of one publish."""
     with served(site, tmp_path, tree, key) as service, contextlib.ExitStack() as stack:
         probers = [stack.enter_context(Prober(service.url, by_list)) for _ in range(2)]
@@ -226,24 +233,30 @@ def mismatched(site, tmp_path, tree, key, times, by_list):
     pairs = [pair for prober in probers for pair in prober.pairs]
     assert len({repomd for repomd, _ in pairs}) > times // 2
     wrong = [pair for pair in pairs if known[pair[0]] != pair[1]]
-    print(f"{len(wrong)} of {len(pairs)} pairs do not match, {times} publishes")
+    record("pairs that do not match", f"{len(wrong)} of {len(pairs)}, {times} publishes")
     return wrong
 
 
 @pytest.mark.parametrize("times", [6, pytest.param(100, marks=pytest.mark.full)])
-def test_one_address_shows_pairs_that_do_not_match(site, tiny_upstream, tmp_path, keys, times):
+def test_one_address_shows_pairs_that_do_not_match(
+    site, tiny_upstream, tmp_path, keys, times, record_property
+):
     """The race is real, and the prober sees it."""
-    assert mismatched(site, tmp_path, tiny_upstream, keys.almalinux, times, by_list=False)
+    assert mismatched(site, tmp_path, tiny_upstream, keys.almalinux, times, False, record_property)
 
 
 @pytest.mark.parametrize("times", [6, pytest.param(100, marks=pytest.mark.full)])
-def test_the_mirror_list_shows_matching_pairs_alone(site, tiny_upstream, tmp_path, keys, times):
-    assert not mismatched(site, tmp_path, tiny_upstream, keys.almalinux, times, by_list=True)
+def test_the_mirror_list_shows_matching_pairs_alone(
+    site, tiny_upstream, tmp_path, keys, times, record_property
+):
+    assert not mismatched(
+        site, tmp_path, tiny_upstream, keys.almalinux, times, True, record_property
+    )
 
 
 @pytest.mark.parametrize("times", [4, pytest.param(100, marks=pytest.mark.full)])
 def test_dnf_checks_metadata_through_publishes_by_the_mirror_list(
-    site, tiny_upstream, tmp_path, keys, times
+    site, tiny_upstream, tmp_path, keys, times, record_property
 ):
     with (
         served(site, tmp_path, tiny_upstream, keys.almalinux) as service,
@@ -254,17 +267,20 @@ def test_dnf_checks_metadata_through_publishes_by_the_mirror_list(
         publish_often(site, tiny_upstream, times)
         while client.rounds < times // 4:
             time.sleep(0.1)
-    print(f"{len(client.failures)} of {client.rounds} dnf runs failed, {times} publishes")
+    record_runs(record_property, client, times)
+    assert client.rounds
     assert client.failures == []
 
 
 @pytest.mark.full
-def test_dnf_checks_metadata_through_publishes_at_one_address(site, tiny_upstream, tmp_path, keys):
+def test_dnf_checks_metadata_through_publishes_at_one_address(
+    site, tiny_upstream, tmp_path, keys, record_property
+):
     """The rate without the mirror list, for the record; dnf's second try makes it a low one."""
     with (
         served(site, tmp_path, tiny_upstream, keys.almalinux) as service,
         Client(tmp_path / "client", f"baseurl={service.url}/{BASE}", keys.almalinux, 1) as client,
     ):
         publish_often(site, tiny_upstream, 100)
-    print(f"{len(client.failures)} of {client.rounds} dnf runs failed, 100 publishes")
+    record_runs(record_property, client, 100)
     assert client.rounds

@@ -99,7 +99,7 @@ def fallible(lab, error):
     return [point for point in lab.points if point.call in FALLIBLE[error]]
 
 
-def killed_everywhere(lab, chosen):
+def killed_everywhere(lab, chosen, record):
     hit = 0
     for point in chosen:
         site = lab.site()
@@ -108,11 +108,11 @@ def killed_everywhere(lab, chosen):
         assert run.status in (-9, 0), f"{point}\n{run}"
         assert not lab.violations(site), f"killed at {point}"
         lab.check_recovery(site)
-    print(f"killed at {hit} of {len(chosen)} chosen, {len(lab.points)} found")
+    record("killed", f"at {hit} of {len(chosen)} calls, {len(lab.points)} found")
     assert hit >= 0.9 * len(chosen)
 
 
-def failed_everywhere(lab, chosen, error):
+def failed_everywhere(lab, chosen, error, record):
     missed = 0
     for point in chosen:
         site = lab.site()
@@ -123,7 +123,8 @@ def failed_everywhere(lab, chosen, error):
             assert run.status in (0, 6), f"{error} at {point}\n{run}"
         assert not lab.violations(site), f"{error} at {point}"
         lab.check_recovery(site)
-    print(f"{error} at {len(chosen) - missed} of {len(fallible(lab, error))} calls")
+    hit = len(chosen) - missed
+    record(error, f"at {hit} of {len(chosen)} calls, {len(fallible(lab, error))} found")
     assert missed <= len(chosen) // 10
 
 
@@ -134,33 +135,33 @@ def test_enough_points_are_found(lab):
     }
 
 
-def test_killed_at_some_points(lab):
-    killed_everywhere(lab, some(lab.points))
+def test_killed_at_some_points(lab, record_property):
+    killed_everywhere(lab, some(lab.points), record_property)
 
 
 @pytest.mark.parametrize("error", FALLIBLE)
-def test_disk_fails_at_some_points(lab, error):
-    failed_everywhere(lab, some(fallible(lab, error), 12), error)
+def test_disk_fails_at_some_points(lab, error, record_property):
+    failed_everywhere(lab, some(fallible(lab, error), 12), error, record_property)
 
 
 @pytest.mark.full
-def test_killed_at_every_point(lab):
-    killed_everywhere(lab, lab.points)
+def test_killed_at_every_point(lab, record_property):
+    killed_everywhere(lab, lab.points, record_property)
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("error", FALLIBLE)
-def test_disk_fails_at_every_point(lab, error):
-    failed_everywhere(lab, fallible(lab, error), error)
+def test_disk_fails_at_every_point(lab, error, record_property):
+    failed_everywhere(lab, fallible(lab, error), error, record_property)
 
 
-def test_switch_itself_is_among_the_points(lab):
+def test_switch_itself_is_among_the_points(lab, record_property):
     """The two calls that matter most, whatever the sample is."""
     switches = [p for p in lab.points if p.call.startswith("rename") and "/.new-vetted" in p.line]
     assert len(switches) == 1
-    killed_everywhere(lab, switches)
+    killed_everywhere(lab, switches, record_property)
     for error in FALLIBLE:
-        failed_everywhere(lab, switches, error)
+        failed_everywhere(lab, switches, error, record_property)
 
 
 def test_checker_notices_a_publisher_that_copies_in_place(lab):
