@@ -63,6 +63,20 @@ def offering(expression: Expression) -> set[str]:
     return {package for side in expression[1:] for package in offering(side)}
 
 
+def lacking(expression: Expression, chosen: Set[str]) -> set[str]:
+    """Packages that are not chosen, each of which helps an expression to hold that does not."""
+    if isinstance(expression, frozenset):
+        return set(expression - chosen)
+    operator, *sides = expression
+    if operator in ("if", "unless"):
+        condition, otherwise = sides[1], sides[2:]
+        asked = [sides[0]] if operator == "unless" or holds(condition, chosen) else []
+        asked += otherwise if (operator == "if") != holds(condition, chosen) else []
+    else:
+        asked = sides
+    return {p for side in asked if not holds(side, chosen) for p in lacking(side, chosen)}
+
+
 def gaps(requirements: Requirements, universe: Set[str], chosen: Set[str]) -> list[Gap]:
     """What filtering took away from packages that are chosen."""
     broken = {

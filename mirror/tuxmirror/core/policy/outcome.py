@@ -5,26 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..errors import RefusedError
-from .builds import Build, Item, repository_arch
-from .closure import Gap, Requirements, gaps, offering
-from .select import (
-    HELD,
-    INSISTENT,
-    KEPT,
-    NEEDED,
-    REPLACED,
-    WITH,
-    Judge,
-    Overrides,
-    Verdict,
-)
-
-_NAMED = 10
+from .builds import Item
+from .closure import Requirements
+from .select import KEPT, NEEDED, REPLACED, Judge, Verdict
+from .settle import Settled, settle
 
 
 class Note(NamedTuple):
@@ -73,7 +61,7 @@ class Selection(NamedTuple):
 @dataclass(frozen=True)
 class Outcome:
     """`filtered` counts packages left out by a rule about packages; `until` is the first time at
-    which it may change by itself."""
+    which it may change by itself; `verdicts` are those of the builds, by name."""
 
     selection: Selection
     held: tuple[Note, ...]
@@ -81,13 +69,15 @@ class Outcome:
     kept: tuple[Note, ...]
     filtered: Mapping[str, int]
     until: int | None
+    verdicts: Mapping[str, Verdict]
 
 
 def decide(judge: Judge, requirements: Mapping[str, Requirements]) -> Outcome:
-    """Judge, look for what that breaks, and judge again until nothing is broken.
+    """Asked again, with what passes taken as shown, until that changes nothing.
 
-    What is merely old enough waits for what it needs. What is urgent, approved or shown already
-    brings along what it needs, unless a person holds that.
+    So a channel that shows the outcome shows the same after the next sync, if nothing happened
+    in between. What upstream withdrew stays while something that passes needs it and nothing
+    else that passes offers it.
 
     Args:
         requirements: by the arch of the repositories.
@@ -95,151 +85,52 @@ def decide(judge: Judge, requirements: Mapping[str, Requirements]) -> Outcome:
     Raises:
         RefusedError: the rules contradict each other: names the packages and what they lack.
     """
-    overrides = Overrides()
-    index = _Index(judge)
+    first = settle(judge, requirements)
+    asked = [first]
     while True:
-        verdicts, modules = judge.verdicts(overrides)
-        chosen = _chosen(judge, verdicts)
-        broken = index.gaps(requirements, chosen)
-        if not broken:
-            return _outcome(judge, verdicts, modules, chosen)
-        settled = [_settle(judge, index, verdicts, overrides, gap) for gap in broken]
-        lacking = [gap for gap, done in zip(broken, settled) if not done]
-        if lacking:
-            raise _contradiction(index, verdicts, lacking)
+        again = judge.showing(asked[-1].chosen, asked[-1].modules)
+        found = asked[-1] if again is judge else settle(again, requirements)
+        same = [n for n, each in enumerate(asked) if each.shows == found.shows]
+        if same:
+            break
+        asked.append(found)
+    # Where it goes round in a circle, whoever asks from within comes to the same of it.
+    return _outcome(judge, first, min(asked[same[0] :], key=lambda each: each.shows))
 
 
-class _Index:
-    """Items and builds by arch and SHA-256."""
-
-    def __init__(self, judge: Judge) -> None:
-        self.item: dict[tuple[str, str], Item] = {}
-        self.build: dict[tuple[str, str], Build] = {}
-        for build in judge.builds.values():
-            for item in build.items:
-                key = (repository_arch(item.repository), item.package.sha256)
-                self.item[key] = item
-                self.build[key] = build
-
-    def gaps(
-        self, requirements: Mapping[str, Requirements], chosen: Mapping[str, set[str]]
-    ) -> list[tuple[str, Gap]]:
-        by_arch: dict[str, set[str]] = {}
-        for repository, found in chosen.items():
-            by_arch.setdefault(repository_arch(repository), set()).update(found)
-        everything: dict[str, set[str]] = {}
-        for arch, sha in self.item:
-            everything.setdefault(arch, set()).add(sha)
-        return [
-            (arch, gap)
-            for arch, needs in sorted(requirements.items())
-            for gap in gaps(needs, everything.get(arch, set()), by_arch.get(arch, set()))
-        ]
-
-
-def _chosen(judge: Judge, verdicts: Mapping[str, Verdict]) -> dict[str, set[str]]:
-    """SHA-256 by repository."""
-    chosen: dict[str, set[str]] = {item.repository: set() for item in judge.facts.items}
-    for name, verdict in verdicts.items():
-        if verdict.passes:
-            for item in judge.builds[name].items:
-                stays = not item.gone or verdict.kind in (KEPT, NEEDED)
-                if stays and judge.filtered(item.package) is None:
-                    chosen[item.repository].add(item.package.sha256)
-    return chosen
-
-
-def _settle(
-    judge: Judge,
-    index: _Index,
-    verdicts: Mapping[str, Verdict],
-    overrides: Overrides,
-    found: tuple[str, Gap],
-) -> bool:
-    """Pull in what is missing, or hold back what misses it; False where neither can be."""
-    arch, gap = found
-    asking = index.build[arch, gap.package]
-    offers = {
-        index.build[arch, sha].name
-        for sha in offering(gap.requirement.offered_by)
-        if (arch, sha) in index.item and judge.filtered(index.item[arch, sha].package) is None
-    }
-    needs = f"{index.item[arch, gap.package].package.nevra} needs {gap.requirement.text}"
-    # What upstream took away never comes by waiting.
-    forever = offers and all(judge.builds[name].gone for name in offers)
-    if verdicts[asking.name].kind in INSISTENT or forever:
-        free = [name for name in offers if verdicts[name].kind != HELD]
-        if not free:
-            return False
-        best = min(
-            free, key=lambda name: (judge.builds[name].gone, verdicts[name].until or 0, name)
-        )
-        overrides.needed[best] = needs
-        return True
-    if not offers:
-        return False
-    first = min(offers)
-    reason = f"{needs} of {first}: {verdicts[first].reason}"
-    overrides.blocked[asking.name] = Verdict(False, WITH, reason, verdicts[first].until)
-    return True
-
-
-def _contradiction(
-    index: _Index, verdicts: Mapping[str, Verdict], lacking: list[tuple[str, Gap]]
-) -> RefusedError:
-    lines = []
-    for arch, gap in lacking[:_NAMED]:
-        asking = index.item[arch, gap.package].package.nevra
-        offers = sorted(offering(gap.requirement.offered_by))
-        names = [index.item[arch, sha].package.nevra for sha in offers if (arch, sha) in index.item]
-        held = [
-            verdicts[index.build[arch, sha].name].reason
-            for sha in offers
-            if (arch, sha) in index.item and verdicts[index.build[arch, sha].name].kind == HELD
-        ]
-        why = f" ({held[0]})" if held else ""
-        lines.append(f"{asking} needs {gap.requirement.text} of {', '.join(names[:3])}{why}")
-    more = f"; and {len(lacking) - _NAMED} more" if len(lacking) > _NAMED else ""
-    return RefusedError(
-        "the policy would leave packages without what they need",
-        expected="everything that a package needs passes with it",
-        found="; ".join(lines) + more,
-        way_out="release the hold, hold what needs it as well, or mend exclude and arches of the"
-        " policy; nothing was published",
-    )
-
-
-def _outcome(
-    judge: Judge,
-    verdicts: Mapping[str, Verdict],
-    modules: set[str],
-    chosen: Mapping[str, set[str]],
-) -> Outcome:
+def _outcome(judge: Judge, first: Settled, last: Settled) -> Outcome:
+    """What came of it at last, for the reasons that it passed for at first."""
     held, pulled, kept = [], [], []
     filtered: Counter[str] = Counter()
-    for name, verdict in sorted(verdicts.items()):
+    reasons = {
+        name: before if before.passes and verdict.passes else verdict
+        for name, verdict in last.verdicts.items()
+        for before in [first.verdicts.get(name, verdict)]
+    }
+    for name, verdict in sorted(reasons.items()):
         for item in judge.builds[name].items:
             reason = judge.filtered(item.package)
             if reason is not None:
                 filtered[reason] += not item.gone
             elif not verdict.passes and verdict.kind != REPLACED:
                 held.append(_note(item, name, verdict))
+            elif verdict.kind == KEPT or (verdict.kind == NEEDED and item.gone):
+                kept.append(_note(item, name, verdict))
             elif verdict.kind == NEEDED:
                 pulled.append(_note(item, name, verdict))
-            elif verdict.kind == KEPT:
-                kept.append(_note(item, name, verdict))
-    times = [verdict.until for verdict in verdicts.values() if verdict.until is not None]
+    times = [verdict.until for verdict in last.verdicts.values() if verdict.until is not None]
     return Outcome(
-        _selection(judge, modules, chosen),
+        _selection(judge, last.modules, last.chosen),
         tuple(sorted(held)),
         tuple(sorted(pulled)),
         tuple(sorted(kept)),
         dict(sorted((+filtered).items())),
         min(times, default=None),
+        reasons,
     )
 
 
-def _selection(judge: Judge, modules: set[str], chosen: Mapping[str, set[str]]) -> Selection:
+def _selection(judge: Judge, modules: Set[str], chosen: Mapping[str, Set[str]]) -> Selection:
     left_out: dict[str, set[str]] = {}
     kept: dict[str, set[str]] = {}
     for item in judge.facts.items:

@@ -12,7 +12,7 @@ successor waits, the channel keeps the one that it shows: it never loses a packa
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Callable, NamedTuple
 
@@ -83,18 +83,33 @@ class Judge:
     ) -> None:
         self.policy = policy
         self.facts = facts
+        self._given = tuple(decisions)
         self._now = now
         self._compare = compare
         self.builds = gather(facts.items, facts.modules)
         self._members = members(self.builds)
-        self._decided = self._decisions(decisions)
+        self._decided = self._decisions()
         self._fast = self._fast_tracked()
         self._filters = _Filters(policy)
 
-    def _decisions(self, decisions: Iterable[Decision]) -> dict[str, Decision]:
+    def showing(self, chosen: Mapping[str, Set[str]], modules: Set[str]) -> Judge:
+        """The same judge where the channel shows these: SHA-256 by repository, `nsvc`.
+
+        Itself where the channel does.
+        """
+        items = [i for i in self.facts.items if not i.gone or _among(i, chosen)]
+        kept = [m for m in self.facts.modules if not m.gone or m.nsvc in modules]
+        shown = frozenset(sha for found in chosen.values() for sha in found)
+        before = (self.facts.shown, len(self.facts.items), len(self.facts.modules))
+        if before == (shown, len(items), len(kept)):
+            return self
+        facts = Facts(items, kept, self.facts.advisories, self.facts.first_seen, shown)
+        return Judge(self.policy, self._given, facts, self._now, self._compare)
+
+    def _decisions(self) -> dict[str, Decision]:
         """By build; later ones overwrite earlier ones."""
         found: dict[str, Decision] = {}
-        for decision in decisions:
+        for decision in self._given:
             meant = patterns.matcher(decision.pattern, self.facts.advisories)
             for build in self.builds.values():
                 if any(meant(item.package) for item in build.items):
@@ -213,12 +228,17 @@ class Judge:
         return all(found[name].passes for name in self._members[nsvc] if name in found)
 
     def _newest_builds(self, found: Mapping[str, Verdict]) -> set[str]:
-        """Names of the builds that have one of the newest packages of any name."""
+        """Names of the builds that have one of the newest packages of any name.
+
+        What upstream took away counts for none: else it would push out what it was kept for.
+        """
         versions: dict[tuple[str, str], dict[tuple[str, str, str], set[str]]] = {}
         for name, verdict in found.items():
             build = self.builds[name]
             if verdict.passes and not build.modules:
                 for item in build.items:
+                    if item.gone:
+                        continue
                     key = (repository_arch(item.repository), item.package.name)
                     evr = evr_of(item.package)
                     versions.setdefault(key, {}).setdefault(evr, set()).add(name)
@@ -295,6 +315,10 @@ class Judge:
 
 _Evr = tuple[str, str, str]
 _Key = tuple[str, str, str]
+
+
+def _among(item: Item, chosen: Mapping[str, Set[str]]) -> bool:
+    return item.package.sha256 in chosen.get(item.repository, ())
 
 
 def _key(item: Item) -> _Key:
