@@ -231,6 +231,17 @@ def test_no_page_scrolls_sideways(visit, site, width):
         assert inner <= width, name
 
 
+def test_no_table_scrolls_sideways_on_a_desk(visit, site):
+    """The widest have twelve columns."""
+    for name, path in examples(site).items():
+        page = visit(path, viewport={"width": 1200, "height": 800})
+        wide = page.evaluate(
+            "[...document.querySelectorAll('.scroll')]"
+            ".filter(e => e.scrollWidth > e.clientWidth).map(e => e.getAttribute('aria-label'))"
+        )
+        assert wide == [], name
+
+
 def test_the_first_page_is_small(site):
     root = site[1]
     index = root / paths.INDEX

@@ -143,16 +143,29 @@ def test_bars_fit_and_keep_their_order(values):
 @pytest.mark.parametrize("count", [0, 1, 2, 249, 250, 251, 260, 499, 500, 501, 749, 751, 1000])
 def test_parts_of_a_list_are_all_of_it_and_none_is_tiny(count):
     parts = Listing("years", "2026", tuple(range(count))).parts
-    assert [row for part in parts for row in part] == list(range(count))
+    assert [row for _, rows in parts for row in rows] == list(range(count))
+    assert [part.number for part, _ in parts] == list(range(len(parts), 0, -1))
     assert len(parts) == max(1, -(-count // ROWS_A_PAGE))
-    assert max(map(len, parts)) <= ROWS_A_PAGE
-    assert len(parts) == 1 or min(map(len, parts)) >= ROWS_A_PAGE // 2
+    sizes = [len(rows) for _, rows in parts]
+    assert max(sizes) <= ROWS_A_PAGE
+    assert len(parts) == 1 or min(sizes) >= ROWS_A_PAGE // 2
 
 
-def test_what_is_new_at_the_top_of_a_list_leaves_its_later_parts_alone():
-    rows = tuple(range(1000, 0, -1))
-    before, after = Listing("years", "2026", rows[2:]), Listing("years", "2026", rows)
-    assert before.parts[2:] == after.parts[2:]
+def test_a_list_that_grows_leaves_its_older_parts_where_and_as_they_are():
+    """Also where it gains a part, as from 1,000 rows to 1,001."""
+    pages = []
+    for count in (1000, 1001):
+        many = catalogue(0, 0)
+        found = [advisory(f"CLSA-2026:{n:04}", issued=n, updated=n) for n in range(1, count + 1)]
+        site = site_of(replace(many, advisories=tuple(found)))
+        pages.append({p.path: p.key for p in site.pages() if p.template == "advisories.html"})
+    before, after = pages
+    assert len(before) == 4
+    assert len(after) == 5
+    assert {path for path in before if after[path] == before[path]} == {
+        paths.advisories(1),
+        paths.advisories(2),
+    }
 
 
 def test_keys_are_the_same_in_every_process():

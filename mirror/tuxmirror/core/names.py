@@ -16,7 +16,9 @@ OWN = "tuxcare"
 
 # A tree or repository segment that looks like a token would be taken for one by the server.
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32,}")
-_SEGMENT = re.compile(r"[A-Za-z0-9._+~^-]{1,200}")
+# Plain segments; neither `.` nor `..` is one.
+_PLAIN = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._+~^-]{1,200}"
+_LOCATION = re.compile(rf"{_PLAIN}(?:/{_PLAIN})*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -44,8 +46,7 @@ def check_location(href: str) -> str:
         MetadataError: anything but plain relative segments: `..`, absolute paths, URLs,
             control characters, names longer than 200 bytes.
     """
-    segments = href.split("/")
-    if not all(_SEGMENT.fullmatch(s) and s not in (".", "..") for s in segments):
+    if not _LOCATION.fullmatch(href):
         raise MetadataError(
             "unsafe location",
             expected="a relative path of plain segments ([A-Za-z0-9._+~^-], at most 200 bytes)",

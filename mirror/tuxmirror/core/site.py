@@ -96,15 +96,26 @@ def links(parts: Collection[SitePart], trees: Collection[str]) -> list[Link]:
         for folder in (*_folders(tree), tree):
             below.setdefault(folder, set()).add("")
     found = set()
+    places: dict[tuple[str, str], str | None] = {}
     for path, owner in files.items():
         if path in below:
             raise _clash(path, owner, "a folder")
-        for tree in trees:
-            if path.startswith(f"{tree}/"):
-                raise _clash(path, owner, f"the tree {tree}")
-        place = next((f for f in _folders(path) if below[f] == {owner}), path)
-        found.add(Link(place, owner))
+        parent = path.rpartition("/")[0]
+        if (parent, owner) not in places:
+            places[parent, owner] = _place(path, owner, below, trees)
+        found.add(Link(places[parent, owner] or path, owner))
     return sorted(found)
+
+
+def _place(
+    path: str, owner: str, below: Mapping[str, set[str]], trees: Collection[str]
+) -> str | None:
+    """The outermost folder above a file that has files of its owner alone: the same for all
+    files of a folder."""
+    for tree in trees:
+        if path.startswith(f"{tree}/"):
+            raise _clash(path, owner, f"the tree {tree}")
+    return next((f for f in _folders(path) if below[f] == {owner}), None)
 
 
 def _folders(path: str) -> tuple[str, ...]:

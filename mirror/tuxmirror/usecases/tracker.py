@@ -112,20 +112,20 @@ class Maker:
         from ..core.tracker.site import Site
         from ..core.tracker.views import Material
 
-        with _no_garbage():
-            self._known = self._recall()
-            clocks = sla.clocks(catalogue, planned.ledger.baseline)
-            site = Site(Material(catalogue, clocks, pins, frozenset(extras), as_of))
-            pages, data = site.pages(), site.files()
         try:
+            with _no_garbage():
+                self._known = self._recall()
+                clocks = sla.clocks(catalogue, planned.ledger.baseline)
+                site = Site(Material(catalogue, clocks, pins, frozenset(extras), as_of))
+                pages, data = site.pages(), site.files()
             files = {page.path: self._page(site, page) for page in pages}
             files.update((file.path, self._data(file)) for file in data)
+            for path, content in {**_attached(planned), **self._pages.assets()}.items():
+                files[path] = self._add("", content)
+            document = {"version": self._version, "files": files}
+            self._state.set_note(self._note, json.dumps(document).encode())
         finally:
             gc.unfreeze()
-        for path, content in {**_attached(planned), **self._pages.assets()}.items():
-            files[path] = self._add("", content)
-        document = {"version": self._version, "files": files}
-        self._state.set_note(self._note, json.dumps(document).encode())
         return site, files
 
     def _recall(self) -> dict[str, Entry]:
@@ -159,7 +159,7 @@ class Maker:
 def _no_garbage() -> Iterator[None]:
     """While keys are made: of a million values none is in a cycle, and looking takes long.
 
-    What there is afterwards stays uncollected until `gc.unfreeze`.
+    What there is afterwards stays uncollected until `gc.unfreeze`, while a few pages are made.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -96,7 +96,7 @@ class Catalogue:
     def of(self, scope: Scope) -> tuple[Advisory, ...]:
         return self._by_scope.get(scope, ())
 
-    @property
+    @cached_property
     def scopes(self) -> tuple[Scope, ...]:
         return tuple(sorted({*self._by_scope, *(r.scope for r in self.statuses)}))
 
@@ -104,7 +104,7 @@ class Catalogue:
         """What is known of it; a CVE without any data where that is nothing."""
         return self.cves.get(name) or Cve(name)
 
-    @property
+    @cached_property
     def cve_ids(self) -> tuple[str, ...]:
         """All that an advisory, a status or imported data speaks of."""
         return tuple(sorted({*self.cves, *self._by_cve, *(r.cve for r in self.statuses)}))

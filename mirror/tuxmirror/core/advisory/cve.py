@@ -48,13 +48,15 @@ class Cve:
     @cached_property
     def disclosed(self) -> int | None:
         """The earliest date that somebody means; None where there is none."""
-        return min((d.date for d in self.disclosures if not d.placeholder), default=None)
+        return min([d.date for d in self.disclosures if not d.placeholder], default=None)
 
     @property
     def flags(self) -> tuple[str, ...]:
         """What is doubtful: of the verdict, and of the dates."""
-        doubtful = any(d.placeholder for d in self.disclosures)
-        return (*self.verdict.flags, *((PLACEHOLDER,) if doubtful else ()))
+        for disclosure in self.disclosures:
+            if disclosure.placeholder:
+                return (*self.verdict.flags, PLACEHOLDER)
+        return self.verdict.flags
 
 
 def combine(records: Iterable[Cve], prefer: str = PREFER_HIGHER) -> Cve:

@@ -10,7 +10,6 @@ Scores of CVSS 2 and 4 are never compared with 7.0: such a CVE needs triage, and
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 NVD = "nvd"
@@ -46,8 +45,7 @@ class Score(NamedTuple):
     date: int | None = None
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The score that counts.
 
     Attributes:
@@ -82,7 +80,10 @@ class Verdict:
 
 def band(score: float) -> str:
     """The word for a CVSS v3 score."""
-    return next((word for bound, word in _BANDS if score >= bound), "None")
+    for bound, word in _BANDS:
+        if score >= bound:
+            return word
+    return "None"
 
 
 def decide(scores: Iterable[Score], prefer: str = PREFER_HIGHER) -> Verdict:
@@ -93,8 +94,8 @@ def decide(scores: Iterable[Score], prefer: str = PREFER_HIGHER) -> Verdict:
     """
     known = list(scores)
     v3 = [score for score in known if score.version.startswith("3.")]
-    nvd = _newest(score for score in v3 if score.source == NVD)
-    vendor = _newest(score for score in v3 if score.source == VENDOR)
+    nvd = _newest([score for score in v3 if score.source == NVD])
+    vendor = _newest([score for score in v3 if score.source == VENDOR])
     if nvd and vendor:
         return _of_two(nvd, vendor, prefer)
     if nvd or vendor:
@@ -102,7 +103,7 @@ def decide(scores: Iterable[Score], prefer: str = PREFER_HIGHER) -> Verdict:
         assert chosen is not None  # noqa: S101  # one of them is
         return _verdict(chosen, f"{chosen.source} alone", _single(v3))
     others = sorted({score.source for score in v3})
-    candidates = [_newest(s for s in v3 if s.source == source) for source in others]
+    candidates = [_newest([s for s in v3 if s.source == source]) for source in others]
     highest = max((s for s in candidates if s), key=lambda s: s.value, default=None)
     if highest:
         return _verdict(highest, "highest of other sources", _single(v3))
@@ -119,8 +120,10 @@ def _of_two(nvd: Score, vendor: Score, prefer: str) -> Verdict:
     return _verdict(vendor, "vendor higher than NVD: the higher wins")
 
 
-def _newest(scores: Iterable[Score]) -> Score | None:
-    return max(scores, key=lambda s: (s.version, s.date or 0, s.value, s.vector), default=None)
+def _newest(scores: list[Score]) -> Score | None:
+    if len(scores) < 2:
+        return scores[0] if scores else None
+    return max(scores, key=lambda s: (s.version, s.date or 0, s.value, s.vector))
 
 
 def _single(v3: list[Score]) -> tuple[str, ...]:

@@ -49,14 +49,16 @@ def package(name: str) -> str:
     return f"{ROOT}/packages/{slug(name)}.html"
 
 
-def listing(kind: str, name: str, part: int = 1) -> str:
-    """A list of CVEs, or one part of it: `years/2026.html`, `years/2026-2.html`."""
-    number = f"-{part}" if part > 1 else ""
+def listing(kind: str, name: str, part: int | None = None) -> str:
+    """A list of CVEs (its newest part), or an older part of it: `years/2026.html`,
+    `years/2026-1.html`."""
+    number = "" if part is None else f"-{part}"
     return f"{ROOT}/{kind}/{slug(name.lower())}{number}.html"
 
 
-def advisories(part: int = 1) -> str:
-    return ADVISORIES if part == 1 else f"{ROOT}/els/releases-{part}.html"
+def advisories(part: int | None = None) -> str:
+    """As `listing`."""
+    return ADVISORIES if part is None else f"{ROOT}/els/releases-{part}.html"
 
 
 def scope_data(scope: Scope, kind: str) -> str:

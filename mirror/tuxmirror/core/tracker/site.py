@@ -34,6 +34,28 @@ class Page(NamedTuple):
     values: Callable[[], Values]
 
 
+class Part(NamedTuple):
+    """Of a long list, its rows from `start` to `end`; there are `of` parts.
+
+    `number` counts from the oldest: a part keeps its name and its rows while the list grows. The
+    newest is what links to the list lead to, and alone speaks of the whole.
+    """
+
+    number: int
+    of: int
+    start: int
+    end: int
+
+    @property
+    def newest(self) -> bool:
+        return self.number == self.of
+
+    @property
+    def key(self) -> tuple[int, bool, int]:
+        """What pages may show of it: all but the newest know no more than their neighbours."""
+        return self.number, self.number + 1 == self.of, self.of if self.newest else 0
+
+
 class Listing(NamedTuple):
     """A list of CVEs: one kind (years, severity, status) and one of its names."""
 
@@ -42,8 +64,8 @@ class Listing(NamedTuple):
     rows: tuple[Row, ...]
 
     @property
-    def parts(self) -> list[tuple[Row, ...]]:
-        return [self.rows[start:end] for start, end in _parts(len(self.rows))]
+    def parts(self) -> list[tuple[Part, tuple[Row, ...]]]:
+        return [(part, self.rows[part.start : part.end]) for part in _parts(len(self.rows))]
 
     @property
     def title(self) -> str:
@@ -52,8 +74,8 @@ class Listing(NamedTuple):
         return f"{self.name} CVEs" if self.kind == "severity" else f"CVEs: {self.name}"
 
 
-def _parts(count: int) -> list[tuple[int, int]]:
-    """Where the parts of a list begin and end, at most ROWS_A_PAGE each.
+def _parts(count: int) -> list[Part]:
+    """The parts of a list, newest first, of at most ROWS_A_PAGE rows each.
 
     Full ones from its end on, so that what is new at its top leaves them alone; the first two
     share the rest, lest a page has a single row.
@@ -62,7 +84,14 @@ def _parts(count: int) -> list[tuple[int, int]]:
     ends = list(range(rest or ROWS_A_PAGE, count + 1, ROWS_A_PAGE)) or [count]
     if rest and len(ends) > 1:
         ends[0] = ends[1] // 2
-    return list(zip([0, *ends], ends))
+    last = len(ends)
+    starts = [0, *ends]
+    return [Part(last - n, last, starts[n], end) for n, end in enumerate(ends)]
+
+
+def _number(part: Part) -> int | None:
+    """As `paths` takes it."""
+    return None if part.newest else part.number
 
 
 class ScopeFacts(NamedTuple):
@@ -90,7 +119,7 @@ class Site:
         self._catalogue = material.catalogue
         self.rows = views.rows(material)
         self.reports = reports(material.clocks, material.now)
-        self._report_keys = [_report_key(report) for report in self.reports]
+        self._report_keys = _report_keys(self.reports)
         self._row_keys = {row.cve: views.digest(tuple(row)) for row in self.rows}
         self._digests = {id(a): views.advisory_digest(a) for a in self._catalogue.advisories}
         self._listings = list(_listings(self.rows))
@@ -144,9 +173,7 @@ class Site:
         return data.search_index(self._material, self.rows)
 
     def _sla_data(self) -> bytes:
-        import json
-
-        return (json.dumps(data.sla_document(self.reports), indent=1) + "\n").encode()
+        return data.sla_file(self.reports)
 
     def _of(self, advisories: Sequence[Advisory]) -> list[str]:
         return [self._digests[id(advisory)] for advisory in advisories]
@@ -222,15 +249,14 @@ class Site:
             paths.BROWSE, "browse.html", views.digest(facts), lambda: {"listings": self._listings}
         )
         for listing in self._listings:
-            parts = listing.parts
-            for number, rows in enumerate(parts, 1):
+            for part, rows in listing.parts:
                 yield Page(
-                    paths.listing(listing.kind, listing.name, number),
+                    paths.listing(listing.kind, listing.name, _number(part)),
                     "cves.html",
-                    views.digest(listing.kind, listing.name, number, len(parts),
-                                 number == 1 and len(listing.rows),
+                    views.digest(listing.kind, listing.name, part.key,
+                                 part.newest and len(listing.rows),
                                  [self._row_keys[row.cve] for row in rows]),
-                    _values(listing=listing, rows=rows, part=number, parts=len(parts)),
+                    _values(listing=listing, rows=rows, part=part),
                 )  # fmt: skip
 
     def _cves(self) -> Iterator[Page]:
@@ -260,15 +286,14 @@ class Site:
 
     def _advisory_lists(self) -> Iterator[Page]:
         total = len(self._advisories)
-        parts = _parts(total)
-        for number, (start, end) in enumerate(parts, 1):
-            part = self._advisories[start:end]
+        for part in _parts(total):
+            rows = self._advisories[part.start : part.end]
             yield Page(
-                paths.advisories(number),
+                paths.advisories(_number(part)),
                 "advisories.html",
-                views.digest(number, len(parts), number == 1 and total, self._of(part),
-                             self._published(part)),
-                _values(advisories=part, part=number, parts=len(parts), total=total),
+                views.digest(part.key, part.newest and total, self._of(rows),
+                             self._published(rows)),
+                _values(advisories=rows, part=part, total=total),
             )  # fmt: skip
 
     def _advisory_pages(self) -> Iterator[Page]:
@@ -329,19 +354,18 @@ class Site:
             bands = views.count_bands(row.band for row in rows)
             report = next((r for r in self.reports if r.title == scope.title), None)
             report_key = report_keys.get(scope.title)
-            parts = listing.parts
-            for number, part in enumerate(parts, 1):
-                # The first part alone speaks of all: one more CVE does not change the others.
-                whole = (advisories, cves, statuses, bands, report_key) if number == 1 else ()
+            for part, shown in listing.parts:
+                # The newest part alone speaks of all: one more CVE does not change the others.
+                whole = (advisories, cves, statuses, bands, report_key) if part.newest else ()
                 yield Page(
-                    paths.listing("releases", listing.name, number),
+                    paths.listing("releases", listing.name, _number(part)),
                     "release.html",
-                    views.digest(tuple(scope), whole, number, len(parts), linked,
-                                 [self._row_keys[r.cve] for r in part]),
+                    views.digest(tuple(scope), whole, part.key, linked,
+                                 [self._row_keys[r.cve] for r in shown]),
                     _values(scope=scope, advisories=advisories, cves=cves, statuses=statuses,
-                            severity=_severity_chart(bands), report=report, rows=part,
+                            severity=_severity_chart(bands), report=report, rows=shown,
                             sla=_sla_chart(report) if report else None, extras=extras,
-                            listing=listing, part=number, parts=len(parts)),
+                            listing=listing, part=part),
                 )  # fmt: skip
 
     def _sla(self) -> Iterator[Page]:
@@ -361,7 +385,7 @@ class Site:
 
 def _plain(values: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
     """What a key can be made of."""
-    return [tuple(value) for value in values]
+    return list(map(tuple, values))
 
 
 def _facts(found: Iterable[ScopeFacts]) -> list[tuple[object, ...]]:
@@ -377,16 +401,22 @@ def _clock(clock: Clock) -> tuple[object, ...]:
     return (clock.cve, *clock.scope, *clock[2:])
 
 
-def _report_key(report: Report) -> str:
-    """Of all its fields, the lists of clocks among them."""
-    return views.digest(
-        [
-            [_clock(item) if isinstance(item, Clock) else item for item in value]
-            if isinstance(value, tuple)
-            else value
-            for value in vars(report).values()
-        ]
-    )
+def _report_keys(found: Sequence[Report]) -> list[str]:
+    """Of all their fields. The first report's clocks are those of the others, so that its key is
+    made of theirs."""
+    whole, *parts = found
+    keys = [views.digest(_fields(part, clocks=True)) for part in parts]
+    return [views.digest(_fields(whole, clocks=False), keys), *keys]
+
+
+def _fields(report: Report, clocks: bool) -> list[object]:
+    found: list[object] = []
+    for value in vars(report).values():
+        if not isinstance(value, tuple) or not value or not isinstance(value[0], Clock):
+            found.append(value)
+        elif clocks:
+            found.append([_clock(clock) for clock in value])
+    return found
 
 
 def _shown(clocks: Sequence[Clock]) -> Sequence[Clock]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import marshal
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -50,6 +51,11 @@ class Material:
         for clock in self.clocks:
             found.setdefault(clock.cve, []).append(clock)
         return found
+
+    @cached_property
+    def newest(self) -> list[str]:
+        """Every CVE, newest number first."""
+        return sorted(self.catalogue.cve_ids, key=cve_number, reverse=True)
 
     def clocks_of(self, cve: str) -> list[Clock]:
         return self._clocks.get(cve, [])
@@ -106,7 +112,9 @@ def digest(*values: object) -> str:
 def advisory_digest(advisory: Advisory) -> str:
     """Of everything about it."""
     packages = [
-        (*package[:6], package.module and tuple(package.module), *package[7:])
+        tuple(package)
+        if package.module is None
+        else (*package[:6], tuple(package.module), *package[7:])
         for package in advisory.packages
     ]
     texts = (advisory.title, advisory.description, advisory.summary, advisory.solution)
@@ -132,8 +140,8 @@ def pins_digest(pins: Sequence[Pin]) -> str:
 def rows(material: Material) -> list[Row]:
     """Of every CVE, newest number first."""
     catalogue = material.catalogue
-    found = [_row(catalogue.cve(name), catalogue.status(name)) for name in catalogue.cve_ids]
-    return sorted(found, key=lambda row: cve_number(row.cve), reverse=True)
+    found = [_row(catalogue.cve(name), catalogue.status(name)) for name in material.newest]
+    return found
 
 
 @lru_cache(maxsize=1 << 16)
@@ -147,16 +155,16 @@ def cve_number(name: str) -> tuple[int, int, str]:
 
 def _row(cve: Cve, records: Sequence[StatusRecord]) -> Row:
     verdict = cve.verdict
-    statuses = sorted({(r.scope.title, r.status.value) for r in records})
-    return Row(
-        cve=cve.id,
-        band=verdict.band,
-        score=verdict.score,
-        packages=tuple(sorted({record.package for record in records})),
-        releases=tuple(statuses),
-        flags=cve.flags,
-        updated=max((record.updated for record in records), default=0),
-    )
+    if len(records) == 1:  # as most have
+        [one] = records
+        packages: tuple[str, ...] = (one.package,)
+        releases: tuple[tuple[str, str], ...] = ((one.scope.title, one.status.value),)
+        updated = one.updated
+    else:
+        packages = tuple(sorted({record.package for record in records}))
+        releases = tuple(sorted({(r.scope.title, r.status.value) for r in records}))
+        updated = max((record.updated for record in records), default=0)
+    return Row(cve.id, verdict.band, verdict.score, packages, releases, cve.flags, updated)
 
 
 def fixes(material: Material, cve: str) -> list[Fix]:
@@ -234,6 +242,7 @@ def packages(material: Material) -> list[PackageView]:
     scopes: dict[str, set[Scope]] = {}
     open_: dict[str, list[StatusRecord]] = {}
     cves: dict[str, set[str]] = {}
+    band_of = {cve: catalogue.cve(cve).verdict.band for cve in catalogue.cve_ids}
     for advisory in newest_first(material, catalogue.advisories):
         for name in advisory.source_names:
             advisories.setdefault(name, []).append(advisory)
@@ -243,6 +252,8 @@ def packages(material: Material) -> list[PackageView]:
             binaries.setdefault(package.source_name, set()).add(package.name)
     for cve in catalogue.cve_ids:
         for record in catalogue.status(cve):
+            if record.status is Status.RELEASED:
+                continue  # known from its advisory
             cves.setdefault(record.package, set()).add(cve)
             scopes.setdefault(record.package, set()).add(record.scope)
             if record.status.open:
@@ -254,7 +265,7 @@ def packages(material: Material) -> list[PackageView]:
             tuple(sorted(binaries.get(name, ()))),
             tuple(advisories.get(name, ())),
             tuple(sorted(open_.get(name, ()), key=lambda r: (r.scope, cve_number(r.cve)))),
-            count_bands(catalogue.cve(cve).verdict.band for cve in cves[name]),
+            count_bands(map(band_of.__getitem__, cves[name])),
         )
         for name in sorted(scopes)
     ]
@@ -273,7 +284,5 @@ def shown_since(material: Material, advisory: Advisory) -> int:
 
 def count_bands(found: Iterable[str]) -> tuple[tuple[str, int], ...]:
     """All bands, gravest first, with how many there are."""
-    counts = dict.fromkeys(BANDS, 0)
-    for band in found:
-        counts[band] = counts.get(band, 0) + 1
-    return tuple(counts.items())
+    counts = Counter(found)
+    return tuple((band, counts.pop(band, 0)) for band in BANDS) + tuple(counts.items())
