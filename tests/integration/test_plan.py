@@ -301,3 +301,32 @@ def test_approving_a_stale_plan_would_show_it_without_the_gate(moved, monkeypatc
     monkeypatch.setattr("tuxmirror.core.policy.plan.check_current", lambda *_: None)
     assert cli.main(approve) == 0
     assert OPENSSL in moved.offered()
+
+
+def test_a_policy_that_takes_much_away_needs_consent(moved):
+    """By an edit of the policy; what upstream removes is looked at when it is verified."""
+    moved.main["mass_change"] = "1% and 5 packages"
+    moved.trees["policy/default"]["exclude"] = "kernel* glibc*"
+    before = moved.offered()
+    plan = moved.plan()
+    assert len(plan["difference"]["removed"]) > 5
+    for _ in range(2):  # asked once, and from what was remembered of that
+        done = moved.later(1, status=5)
+        assert "vetted: the policy would take" in done.error["message"]
+        assert "--allow-mass-change" in done.error["way_out"]
+        assert moved.offered() == before
+    for command in (["approve", plan["plan"]], ["publish", TREE]):
+        assert "the policy would take" in moved.call(*command, status=5).stderr
+        assert moved.offered() == before
+    moved.call("approve", plan["plan"], "--allow-mass-change", "--why", "no kernels here")
+    assert not [name for name in moved.offered() if name.startswith("kernel")]
+    moved.later(1)
+
+
+@pytest.mark.full
+def test_a_policy_that_nobody_guards_is_noticed(moved):
+    """Mutant of the test above: with a limit that lets all through, the packages are gone."""
+    moved.main["mass_change"] = "100% and 5 packages"
+    moved.trees["policy/default"]["exclude"] = "kernel* glibc*"
+    moved.later(1)
+    assert not [name for name in moved.offered() if name.startswith("kernel")]

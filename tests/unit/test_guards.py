@@ -1,10 +1,13 @@
 """What upstream may do in one step without a person looking at it."""
 
+import contextlib
+
 import pytest
 
 from tuxmirror.core.config import MassChange
 from tuxmirror.core.errors import RefusedError
-from tuxmirror.core.guards import check_age, check_mass_change
+from tuxmirror.core.guards import check_age, check_mass_change, check_taken_away, taken_away
+from tuxmirror.core.snapshot import File
 from tuxmirror.core.summary import Changes
 
 HOUR = 3600
@@ -35,6 +38,32 @@ def test_beyond_both_limits_is_refused_and_named(before, removed, replaced):
     assert f"{removed + replaced} of {before} packages" in caught.value.message
     assert "--allow-mass-change" in caught.value.way_out
     assert ".rpm" in caught.value.found
+
+
+def files(*names):
+    return [File(f"Packages/{name}.rpm", f"sha-{name}", 1) for name in names]
+
+
+def test_what_a_policy_takes_away():
+    """Not what upstream removed, nor what gives way to a version that arrives."""
+    shown = files("a-1-1.x86_64", "a-2-1.x86_64", "b-1-1.x86_64", "b-1-1.i686", "c-1-1.noarch")
+    then = files("a-2-1.x86_64", "b-2-1.x86_64")
+    whole = [*shown[:4], *then]
+    assert taken_away(shown, then, whole) == [
+        "Packages/a-1-1.x86_64.rpm",
+        "Packages/b-1-1.i686.rpm",
+    ]
+    assert taken_away(shown, shown, whole) == []
+
+
+@pytest.mark.parametrize(("number", "refused"), [(50, False), (51, True)])
+def test_a_policy_that_takes_much_away_is_refused(number, refused):
+    paths = [f"Packages/a-{n}-1.noarch.rpm" for n in range(number)]
+    with pytest.raises(RefusedError) if refused else contextlib.nullcontext() as caught:
+        check_taken_away(paths, 200, LIMIT, "almalinux/9.2", "vetted")
+    if refused:
+        assert "51 of 200 packages from vetted" in caught.value.message
+        assert "approve PLAN --allow-mass-change" in caught.value.way_out
 
 
 def test_a_young_upstream_is_no_news():

@@ -50,7 +50,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--allow-mass-change",
         action="store_true",
-        help="let published names get other bytes (they were rebuilt on purpose)",
+        help="let published names get other bytes (they were rebuilt on purpose), and the policy"
+        " take away more than mass_change lets it",
     )
     command.add_argument("--json", action="store_true", help="one event a line")
     command.set_defaults(handler=run_approve, changes=True)

@@ -1,9 +1,12 @@
-"""What upstream may do in one step without a person looking at it."""
+"""What upstream, or an edited policy, may do in one step without a person looking at it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from .config import MassChange
 from .errors import RefusedError
+from .snapshot import File
 from .summary import Changes
 
 _NAMED = 5
@@ -26,6 +29,54 @@ def check_mass_change(changes: Changes, limit: MassChange) -> None:
         expected=f"at most {allowed:.0f} (mass_change)",
         found=", ".join(suspect[:_NAMED]) + (" …" if len(suspect) > _NAMED else ""),
         way_out="look at sync --dry-run; if upstream means it, say --allow-mass-change",
+    )
+
+
+def taken_away(shown: Iterable[File], then: Iterable[File], whole: Iterable[File]) -> list[str]:
+    """Paths of packages that a policy takes from a channel, of one repository.
+
+    Those that it shows and will not show `then`, though the `whole` repository that was chosen
+    from has them. What gives way to another version that arrives in the same step was updated.
+    """
+    before, after = _packages(shown), _packages(then)
+    arriving = {_name_arch(path) for path in after.keys() - before.keys()}
+    there = set(_packages(whole).values())
+    return sorted(
+        path
+        for path, sha256 in before.items()
+        if path not in after and sha256 in there and _name_arch(path) not in arriving
+    )
+
+
+def _packages(files: Iterable[File]) -> dict[str, str]:
+    return {file.path: file.sha256 for file in files if file.path.endswith(".rpm")}
+
+
+def _name_arch(path: str) -> tuple[str, str]:
+    """`curl` and `x86_64` of `Packages/curl-7.76.1-23.el9.x86_64.rpm`."""
+    stem, _, arch = path.rpartition("/")[2][: -len(".rpm")].rpartition(".")
+    return stem.rsplit("-", 2)[0], arch
+
+
+def check_taken_away(
+    paths: Sequence[str], before: int, limit: MassChange, tree: str, channel: str
+) -> None:
+    """What a policy takes from a channel at once, of `before` packages that it shows.
+
+    Raises:
+        RefusedError: beyond both limits; says how many, and some of them.
+    """
+    allowed = max(limit.packages, before * limit.percent / 100)
+    if len(paths) <= allowed:
+        return
+    raise RefusedError(
+        f"the policy would take {len(paths)} of {before} packages from {channel} that upstream"
+        " still has",
+        tree=tree,
+        expected=f"at most {allowed:.0f} at once (mass_change)",
+        found=", ".join(paths[:_NAMED]) + (" …" if len(paths) > _NAMED else ""),
+        way_out=f"mend the policy; or look at tuxmirror plan {tree} --channel {channel} and, if"
+        " that is meant, tuxmirror approve PLAN --allow-mass-change",
     )
 
 

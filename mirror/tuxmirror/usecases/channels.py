@@ -101,6 +101,8 @@ def _show(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal, allo
             "waiting", tree=tree.name, channel=channel.name, snapshot=proposal.snapshot.id
         )
         return _only_expire(mirror, tree, channel.name)
+    if not allow:
+        vetting.check_taken_away(mirror, tree, channel, proposal.source, proposal.snapshot)
     last = mirror.vetting.last(tree.name, channel.name) if proposal.outcome else None
     if last is not None and last.held:
         mirror.reporter.event(

@@ -102,6 +102,8 @@ def _show_next(mirror: Mirror, tree: Tree, name: str, allow_mass_change: bool) -
             way_out=f"tuxmirror sync {tree.name}",
         )
     chosen = vetting.propose(mirror, tree, known, source).snapshot
+    if not allow_mass_change:
+        vetting.check_taken_away(mirror, tree, known, source, chosen)
     let_go(mirror, tree, name, {chosen.id, source.id})
     _switch(mirror, tree, chosen, name, allow_mass_change, "publish")
 

@@ -183,7 +183,7 @@ def approve(mirror: Mirror, text: str, why: str | None, allow_mass_change: bool 
     Raises:
         ConfigError: no such plan, or its tree or channel is not configured any more.
         VerificationError: the plan was altered.
-        RefusedError: it is stale; nothing was changed.
+        RefusedError: it is stale, or takes too much away at once; nothing was changed.
     """
     chosen = _find(mirror, text)
     tree = mirror.config.tree(chosen.tree)
@@ -194,6 +194,8 @@ def approve(mirror: Mirror, text: str, why: str | None, allow_mass_change: bool 
         made = cutting.snapshot_of(
             mirror, tree, source, shown, chosen.selection, _vetting(chosen, source)
         )
+        if not allow_mass_change:
+            vetting.check_taken_away(mirror, tree, channel, source, made)
         let_go(mirror, tree, channel.name, {made.id, source.id})
         said = {"plan": chosen.id, "why": why}
         if publish(mirror, tree, made, (channel.name,), allow_mass_change, "approve", said):

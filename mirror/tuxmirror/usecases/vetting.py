@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..core import journal
+from ..core import guards, journal
 from ..core import snapshot as snapshots
 from ..core.advisory.model import Advisory, Scope, scope_of
 from ..core.config import Tree
@@ -106,6 +106,33 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> P
         tree.name, channel.name, LastVetting(inputs, made.id, until, len(found.held))
     )
     return Proposal(made, source, before, found, counted)
+
+
+def check_taken_away(
+    mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot, then: Snapshot
+) -> None:
+    """Whether a policy takes more from a channel at once than `mass_change` lets it.
+
+    What upstream itself removed was looked at when it was verified.
+
+    Raises:
+        RefusedError: see `core.guards.check_taken_away`.
+    """
+    shown = shown_by(mirror, tree, channel.name)
+    if shown is None or policy_of(mirror, tree, channel) is None:
+        return
+    paths = []
+    for name, repository in sorted(shown.repositories.items()):
+        after, whole = then.repositories.get(name), source.repositories.get(name)
+        if after and whole and after.files != repository.files:
+            lists = (
+                snapshots.decode_files(mirror.pool.read(each.files))
+                for each in (repository, after, whole)
+            )
+            paths += [f"{name}/{path}" for path in guards.taken_away(*lists)]
+    guards.check_taken_away(
+        paths, shown.packages, mirror.config.mass_change, tree.name, channel.name
+    )
 
 
 def is_current(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal) -> bool:
