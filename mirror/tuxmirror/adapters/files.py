@@ -7,6 +7,8 @@ import ctypes
 import hashlib
 import os
 import tempfile
+import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,14 +77,55 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+class Disk:
+    """The file system of a folder, watched from now on.
+
+    The kernel writes behind our back, and tells a failure of that to those who had the file system
+    open then (syncfs(2), Linux 5.8): who opens it only to sync has missed what failed before.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises StorageError."""
+        self._path = path
+        self._background: threading.Thread | None = None
+        with storage_errors(path):
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def sync(self) -> None:
+        """All that was written is there to stay afterwards.
+
+        Raises:
+            StorageError: also of what could not be written at any time since the disk is watched.
+        """
+        with storage_errors(self._path):
+            _syncfs(self._descriptor, self._path)
+
+    def begin(self) -> None:
+        """Start to write what waits in memory, beside what goes on; of its failure `sync` tells."""
+        if self._background is not None and self._background.is_alive():
+            return
+        self._background = threading.Thread(target=self._write_back, daemon=True)
+        self._background.start()
+
+    def _write_back(self) -> None:
+        # Through a descriptor of its own: it must not take the news from the one that counts.
+        with contextlib.suppress(OSError):
+            descriptor = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _syncfs(descriptor, self._path)
+            finally:
+                os.close(descriptor)
+
+
 def sync_filesystem(path: Path) -> None:
     """Everything written to the file system of `path` is on the disk afterwards (syncfs(2))."""
+    Disk(path).sync()
+
+
+def _syncfs(descriptor: int, path: Path) -> None:
+    """Raises OSError."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with storage_errors(path):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            if libc.syncfs(descriptor):
-                number = ctypes.get_errno()
-                raise OSError(number, os.strerror(number), str(path))
-        finally:
-            os.close(descriptor)
+    if libc.syncfs(descriptor):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(path))

@@ -17,11 +17,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..core.errors import DigestError, StorageError
-from .files import digest, storage_errors, sync_filesystem
+from .files import Disk, digest, storage_errors
 
 _HALF_MADE = ".new-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _DAY = 86400
+# How often what was adopted starts on its way to the disk, so that little is left for `flush`.
+_WRITE_BACK_SECONDS = 0.5
 
 
 class FilePool:
@@ -32,6 +34,8 @@ class FilePool:
         self._text = str(root)
         with storage_errors(root):
             root.mkdir(parents=True, exist_ok=True)
+        self._disk = Disk(root)
+        self._begun = time.monotonic()
         entries = list(root.iterdir())
         self._shards = {entry.name for entry in entries}
         _sweep(entry for entry in entries if entry.name.startswith(_HALF_MADE))
@@ -88,6 +92,10 @@ class FilePool:
         with storage_errors(path):
             os.chmod(source, 0o644)  # noqa: PTH101
             os.rename(source, target)  # noqa: PTH104
+        now = time.monotonic()
+        if now - self._begun > _WRITE_BACK_SECONDS:
+            self._begun = now
+            self._disk.begin()
 
     def add(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -139,7 +147,7 @@ class FilePool:
         return status.f_bavail * status.f_frsize
 
     def flush(self) -> None:
-        sync_filesystem(self._root)
+        self._disk.sync()
 
 
 def _sweep(half_made: Iterable[Path]) -> None:

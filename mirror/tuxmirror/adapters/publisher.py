@@ -33,10 +33,10 @@ from ..core.site import SitePart
 from ..core.snapshot import File
 from ..ports import Flaw, Pool, State
 from .files import (
+    Disk,
     fsync_directory,
     readable_by_all,
     storage_errors,
-    sync_filesystem,
     write_atomically,
 )
 from .publisher_files import entries, flaws, link_files, mend, new_directory
@@ -67,6 +67,7 @@ class FilePublisher:
         self._state = state
         with storage_errors(public), readable_by_all():
             public.mkdir(parents=True, exist_ok=True)
+        self._disk = Disk(public)
         if linked and public.stat().st_dev != store.stat().st_dev:
             raise ConfigError(
                 "store and public are on different file systems",
@@ -152,8 +153,8 @@ class FilePublisher:
                 place = generation / name
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).symlink_to(os.path.relpath(path, place.parent))
+        self._disk.sync()
         with storage_errors(link):
-            sync_filesystem(self._public)
             fresh = self._public / f".new-{channel}"
             fresh.unlink(missing_ok=True)
             fresh.symlink_to(generation.relative_to(self._public))

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 
@@ -36,8 +37,8 @@ class RpmVerifier:
         self._futures: list[Future[list[Verified]]] = []
 
     def __enter__(self) -> RpmVerifier:
-        self._database = rpm_database(self._keyring)
-        self._pool = _Workers(self._workers, self._database.__enter__())
+        """Returns at once: the keys' database is made while the first packages come."""
+        self._pool = _Workers(self._workers, rpm_database(self._keyring))
         return self
 
     def __exit__(
@@ -47,7 +48,6 @@ class RpmVerifier:
         trace: TracebackType | None,
     ) -> None:
         self._pool.close()
-        self._database.__exit__(None, None, None)
 
     def submit(self, package: Package, path: Path) -> None:
         self._batch.append((package, path))
@@ -66,6 +66,7 @@ class RpmVerifier:
 
     def finish(self) -> Iterator[Verified]:
         self._flush()
+        self._pool.check()
         while self._futures:
             yield from self._futures.pop(0).result()
 
@@ -118,29 +119,50 @@ class _Worker:
             ) from None
         return [(output, fields) for output, fields in answer]
 
-    def close(self) -> None:
+    def kill(self) -> None:
         self._process.kill()
+
+    def close(self) -> None:
+        self.kill()
         self._process.communicate()
 
 
 class _Workers:
-    """A pool of threads, each with a worker of its own."""
+    """A pool of threads, each with a worker of its own, started as soon as the database is there.
 
-    def __init__(self, number: int, database: Path) -> None:
+    A database that rpm does not take fails whatever is asked.
+    """
+
+    def __init__(self, number: int, database: AbstractContextManager[Path]) -> None:
         self._local = threading.local()
-        self._database = database
         self._started: list[_Worker] = []
-        self._threads = ThreadPoolExecutor(number, initializer=self._start)
+        self._threads = ThreadPoolExecutor(number)
+        self._database = database
+        self._folder = self._threads.submit(database.__enter__)
+        for _ in range(number):
+            self._threads.submit(self._worker)
 
-    def _start(self) -> None:
-        self._local.worker = _Worker(self._database)
-        self._started.append(self._local.worker)
+    def _worker(self) -> _Worker:
+        if not hasattr(self._local, "worker"):
+            self._local.worker = _Worker(self._folder.result())
+            self._started.append(self._local.worker)
+        worker: _Worker = self._local.worker
+        return worker
 
     def submit(self, verify, batch: _Batch) -> Future[list[Verified]]:  # type: ignore[no-untyped-def]
-        return self._threads.submit(lambda: verify(self._local.worker, batch))
+        return self._threads.submit(lambda: verify(self._worker(), batch))
+
+    def check(self) -> None:
+        """Raises ConfigError where rpm does not take the keys."""
+        self._folder.result()
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in list(self._started):
+            worker.kill()
+        # One may just have been started.
+        self._threads.shutdown(wait=True)
         for worker in self._started:
             worker.close()
-        self._threads.shutdown(wait=True)
+        if not self._folder.cancelled() and self._folder.exception() is None:
+            self._database.__exit__(None, None, None)

@@ -47,8 +47,6 @@ def fetch(mirror: Mirror, tree: Tree, fresh: Mapping[str, Fresh]) -> dict[str, C
         for name, state in fresh.items()
         for file in state.repomd.files
     }
-    # Made ready while the files come.
-    mirror.metadata(incoming)
     missing = mirror.pool.missing(wanted)
     check_space(mirror, sum(wanted[sha].size for sha in missing))
     places = {sha: mirror.pool.path(sha) for sha in wanted if sha not in missing}

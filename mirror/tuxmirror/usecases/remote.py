@@ -31,13 +31,20 @@ class RemoteSource:
         self._fresh: Mapping[str, Fresh] = {}
 
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
+        if current is None:
+            self._expect_metadata()
         shown = self._upstream.changed()
         same = current is not None and set(current.repositories) == set(self._tree.repositories)
         if same and not shown:
             return None
+        self._expect_metadata()
         self._fresh = self._upstream.verify(shown, keyring())
         contents = metadata.fetch(self._mirror, self._tree, self._fresh)
         return Change(self._fresh, contents, {})
+
+    def _expect_metadata(self) -> None:
+        """What reads it takes a moment to start: meanwhile upstream is asked, and it comes."""
+        self._mirror.metadata(self._mirror.state.incoming(self._tree.name))
 
     def sealed(self, change: Change, current: Snapshot | None) -> Change:
         return change
