@@ -3,10 +3,10 @@
 import subprocess
 
 import pytest
-from tuxmirror.adapters.pool import FilePool
-from tuxmirror.core.errors import StorageError
 
 from tests.support import requires
+from tuxmirror.adapters.pool import FilePool
+from tuxmirror.core.errors import StorageError
 
 
 @pytest.fixture

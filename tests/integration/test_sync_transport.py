@@ -113,6 +113,39 @@ def test_trickle_just_above_the_minimum_rate(synced, news, upstream):
     ends_with(synced, 3, "timed out", "delta")
 
 
+def test_a_whole_sync_has_a_deadline(synced, news, upstream):
+    """However many mirrors trickle, and however often: it ends, and goes on with the next run."""
+    news.add(*REPO, [RpmSpec("epsilon", size=300_000)])
+    news.publish()
+    synced.main["deadline"] = "6s"
+    upstream.fault("*/epsilon-*.rpm", "slow", rate=10_000)
+    started = time.monotonic()
+    with synced.harmless(gained=[news.package("delta-*")]):
+        run = synced.sync("--json")
+    assert time.monotonic() - started < 25
+    assert (run.status, run.error["error"], run.error["tree"]) == (3, "deadline", TREE), run
+    assert "1 transfers under way" in run.error["found"]
+    assert re.search(r"/epsilon-\S+\.rpm: \d+ of \d+ bytes", run.error["found"])
+    assert "deadline" in run.error["way_out"]
+    # What had come is not fetched again, and the rest is gone on with.
+    upstream.heal()
+    upstream.reset()
+    succeeds(synced, packages=5)
+    assert not upstream.paths(DELTA)
+    [request] = [r for r in upstream.requests if fnmatchcase(r.path, "*/epsilon-*.rpm")]
+    assert request.status == 206
+
+
+def test_the_deadline_ends_waiting_for_a_busy_server(synced, news, upstream):
+    synced.main["deadline"] = "2s"
+    upstream.fault(REPOMD, "status", code=503, headers={"Retry-After": "50"})
+    started = time.monotonic()
+    run = synced.sync("--json")
+    assert time.monotonic() - started < 20
+    assert (run.status, run.error["error"]) == (3, "deadline"), run
+    assert "repodata/repomd.xml: 0 bytes" in run.error["found"]
+
+
 def test_redirect_to_another_host(synced, news, upstream, httpd, tmp_path):
     elsewhere = httpd(news.root)
     upstream.fault(DELTA, "redirect", to=f"{elsewhere.url}/evil.rpm")

@@ -6,6 +6,7 @@ hashed again. Redirects are followed by hand, to configured hosts only.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import pycurl
 
 from .. import __version__
-from ..core.errors import MirrorError
+from ..core.errors import DeadlineError, MirrorError
 from ..ports import Document, DocumentRequest, Download, Failure
 from .curl_jobs import DocumentJob, FileJob, Job, Limits
 from .upstream_tokens import UpstreamTokens
@@ -31,6 +32,9 @@ _DEFAULT_LIMITS = Limits()
 _BURST = 4
 _WINDOW_BYTES = 4 << 20
 
+
+# Transfers that an error names.
+_NAMED = 3
 
 _NO_TOKENS: Mapping[str, Path] = {}
 # CURLAUTH_BEARER, which pycurl has no name for.
@@ -71,7 +75,13 @@ class CurlTransport:
         # Handles whose last transfer set options that the next one must not have.
         self._altered: set[pycurl.Curl] = set()
         self._on_their_way = 0
+        self._seconds = 0
+        self._ends = math.inf
         self._failures: list[Failure] = []
+
+    def expire(self, seconds: int) -> None:
+        self._seconds = seconds
+        self._ends = time.monotonic() + seconds if seconds else math.inf
 
     def allow(self, url: str) -> None:
         """A mirror that a configured mirror list named."""
@@ -112,6 +122,8 @@ class CurlTransport:
                 self._start(jobs, active, waiting)
                 if not active and not waiting:
                     return
+                if time.monotonic() >= self._ends:
+                    raise self._expired([*active.values(), *(job for _, job in waiting)])
                 yield from self._step(active, waiting)
         finally:
             for handle, job in active.items():
@@ -176,7 +188,16 @@ class CurlTransport:
         if active:
             self._multi.select(0.5)
         else:
-            time.sleep(max(0.0, min(when for when, _ in waiting) - time.monotonic()))
+            due = min(self._ends, *(when for when, _ in waiting))
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def _expired(self, jobs: Sequence[Job]) -> DeadlineError:
+        shown = "; ".join(f"{job.url}: {job.come}" for job in jobs[:_NAMED])
+        return DeadlineError(
+            "the sync is not over, and its time is",
+            expected=f"at most {self._seconds} s",
+            found=f"{len(jobs)} transfers under way: {shown}" + " …" * (len(jobs) > _NAMED),
+        )
 
     def _finished(
         self,

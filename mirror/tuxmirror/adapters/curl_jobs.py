@@ -108,6 +108,11 @@ class Job(abc.ABC):
                 return value.strip().decode("latin-1")[:200]
         return None
 
+    @property
+    @abc.abstractmethod
+    def come(self) -> str:
+        """How far it is, in words."""
+
     @abc.abstractmethod
     def receive(self, chunks: Sequence[bytes]) -> None:
         """More of the body."""
@@ -177,6 +182,10 @@ class DocumentJob(Job):
     def complete(self) -> tuple[str | None, bool]:
         return None, False
 
+    @property
+    def come(self) -> str:
+        return f"{self._size} bytes"
+
     def document(self) -> Document:
         """What came; the validators that were sent stay those of a document that did not."""
         if self._status == 304:
@@ -211,6 +220,10 @@ class FileJob(Job):
     @property
     def path(self) -> Path:
         return Path(self._path)
+
+    @property
+    def come(self) -> str:
+        return f"{self._size} of {self.download.size} bytes"
 
     def begin(self, handle: pycurl.Curl) -> bool:
         super().begin(handle)

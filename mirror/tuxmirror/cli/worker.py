@@ -58,6 +58,8 @@ def _fetch(mirror: Mirror, tree: Tree, piece: Piece) -> int:
     # Who gave out the work knows of mirrors that a mirror list named.
     for url in {url for job in piece.jobs for url in job.urls}:
         mirror.transport.allow(url)
+    # A batch that takes longer than a whole sync may holds the others up.
+    mirror.transport.expire(mirror.config.deadline)
     with mirror.keyring(tree) as keyring:
         fetched = fetch.packages(mirror, tree, keyring, wanted)
     mirror.pool.flush()

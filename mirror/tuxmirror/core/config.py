@@ -96,7 +96,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Config:
-    """The whole file. Times are in seconds.
+    """The whole file. Times are in seconds; a `deadline` of 0 means never.
 
     `store` and `public` are folders. With `store_bucket`, pool, snapshots and state lie there, and
     `store` (the key `local`) has what belongs to this machine; with `public_bucket`, `public` is
@@ -111,6 +111,7 @@ class Config:
     workers: str | None = None
     parallel: int = 16
     grace: int = 48 * 3600
+    deadline: int = 24 * 3600
     signing_key: str | None = None
     gnupghome: Path | None = None
     passphrase_file: Path | None = None
@@ -174,6 +175,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "gnupghome": convert.path,
     "passphrase_file": convert.path,
     "database": convert.database,
+    "deadline": convert.age,
     "max_age": convert.age,
     "mass_change": _mass_change,
     "trusted_proxies": parse_networks,

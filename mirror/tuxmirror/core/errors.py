@@ -93,6 +93,17 @@ class NetworkError(MirrorError):
     )
 
 
+class DeadlineError(MirrorError):
+    """The time that a sync may take is over. No NetworkError: no other mirror makes up for it."""
+
+    code = "deadline"
+    exit_status = 3
+    default_way_out = (
+        "nothing was published, and what arrived is kept: run the same command again to go on;"
+        " where the line needs longer, raise deadline in [main]"
+    )
+
+
 class VerificationError(MirrorError):
     """A signature, digest or piece of metadata that does not hold."""
 

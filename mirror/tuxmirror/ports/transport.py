@@ -74,6 +74,13 @@ class Transport(Protocol):
         Raises:
             NetworkError: none of a file's URLs delivered.
             DigestError: all that was delivered was something else.
+            DeadlineError: see `expire`.
+        """
+
+    def expire(self, seconds: int) -> None:
+        """So much time is left, from now on, for all that is asked; 0 is no limit.
+
+        Once it is over, whatever is asked raises DeadlineError, which says what was under way.
         """
 
     def allow(self, url: str) -> None:

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core.config import Tree
-from ..core.errors import MetadataError, MirrorError, StorageError
+from ..core.errors import (
+    DeadlineError,
+    MetadataError,
+    MirrorError,
+    NetworkError,
+    StorageError,
+)
 from ..core.package import Header, Package
 from ..ports import Download, Keyring, PackageVerifier, Verified
 from .context import Mirror
@@ -73,7 +79,7 @@ def packages(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, 
 
     Raises:
         VerificationError: some did not pass; they are in the quarantine, the rest is kept.
-        NetworkError, DigestError, StorageError.
+        NetworkError, DeadlineError, DigestError, StorageError.
     """
     total = _once(mirror, tree, keyring, wanted)
     for _ in range(_ROUNDS):
@@ -112,11 +118,20 @@ def _once(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, Job
                 verifier.submit(job.package, here[sha])
             for result in verifier.results():
                 intake.take(result)
-        _transfer(mirror, tree, todo, verifier, intake, progress)
-        for result in verifier.finish():
-            intake.take(result)
+        try:
+            _transfer(mirror, tree, todo, verifier, intake, progress)
+        except (DeadlineError, NetworkError):
+            # What has come is kept: the next run need not fetch it again.
+            _settle(verifier, intake)
+            raise
+        _settle(verifier, intake)
     intake.settle()
     return total
+
+
+def _settle(verifier: PackageVerifier, intake: _Intake) -> None:
+    for result in verifier.finish():
+        intake.take(result)
 
 
 def _transfer(

@@ -77,6 +77,7 @@ def _sync_and_record(mirror: Mirror, tree: Tree, options: Options, totals: Total
     problem: MirrorError | None = None
     try:
         with mirror.state.lock(tree.name):
+            mirror.transport.expire(mirror.config.deadline)
             try:
                 _sync_tree(mirror, tree, options, totals)
             except MirrorError as error:
