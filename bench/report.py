@@ -6,8 +6,10 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .kept import Part
 from .scenarios import Row
 
 _PUBLISHED = """
@@ -18,19 +20,29 @@ dependency solving.
 """
 
 
-def markdown(rows: list[Row], rounds: int) -> str:
+def markdown(parts: Mapping[str, Part], failed: Sequence[str] = ()) -> str:
+    """The table of all parts that were measured; `failed` are those that could not be."""
     lines = [
         "# Side by side",
         "",
         f"{time.strftime('%Y-%m-%d')}, {machine()}.",
-        f"Median of {rounds} rounds or more, peers in turn, each on a new ext4; noise is slowest"
-        " minus fastest over median. Targets are for the ratio. `--gpgcheck` runs once: it takes as"
-        " long as all the others together.",
+        "Medians, peers in turn, each on a new ext4; noise is slowest minus fastest over median."
+        " Targets are for the ratio. `--gpgcheck` runs once: it takes as long as all the others"
+        " together. ![cost against size](cost-against-size.svg)",
         "",
         "| work | seconds | noise | processor | memory | ratio | target | |",
         "|---|---:|---:|---:|---:|---|---:|---|",
+        *(_line(row) for part in parts.values() for row in part.rows),
+        "",
+        "| part | commit | rounds | took | load at its end |",
+        "|---|---|---:|---:|---:|",
+        *(
+            f"| {name} | {part.commit} | {part.rounds} | {part.seconds:.0f} s | {part.load} |"
+            for name, part in parts.items()
+        ),
+        *(f"| {name} | **could not be measured** | | | |" for name in failed),
     ]
-    return "\n".join([*lines, *(_line(row) for row in rows), _PUBLISHED])
+    return "\n".join([*lines, _PUBLISHED])
 
 
 def _line(row: Row) -> str:

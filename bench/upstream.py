@@ -94,6 +94,7 @@ def advance(tree: UpstreamTree, root: Path, percent: int) -> UpstreamTree:
         later = UpstreamTree(root, "9.2", tree.key)
         later.add(REPO, ARCH, [])
         return later
+    shutil.rmtree(root, ignore_errors=True)
     later = tree.copy(root)
     (root / _DONE).unlink()
     number = len(tree.packages(REPO, ARCH))
