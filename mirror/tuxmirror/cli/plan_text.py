@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..adapters.reporters import human_bytes, utc
+from ..core.policy.plan import by_build
 
 _SIGNS = (("+", "added"), ("-", "removed"), ("!", "changed"))
 
@@ -51,15 +52,10 @@ def _affected(affected: Mapping[str, Any]) -> str:
 
 def _notes(title: str, notes: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """By build: its packages have one reason."""
-    builds: dict[tuple[str, str, Any], list[str]] = {}
-    for note in notes:
-        key = (note["build"], note["reason"], note.get("until"))
-        builds.setdefault(key, []).append(note["nevra"])
-    for (build, reason, until), packages in builds.items():
-        when = f", until {utc(until)}" if until is not None else ""
-        names = sorted(set(packages))
-        of = f" ({len(names)} packages)" if len(names) > 1 else ""
-        yield _field(title, f"{build.removesuffix('.src.rpm')}{of}: {reason}{when}")
+    for build in by_build(notes):
+        when = f", until {utc(build.until)}" if build.until is not None else ""
+        of = f" ({len(build.packages)} packages)" if len(build.packages) > 1 else ""
+        yield _field(title, f"{build.name}{of}: {build.reason}{when}")
 
 
 def _summary(change: Mapping[str, Any]) -> str:

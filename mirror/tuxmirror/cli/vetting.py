@@ -10,6 +10,7 @@ import pwd
 import time
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ..core.config import Config, Tree, duration
@@ -32,6 +33,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.add_argument("tree", metavar="TREE", help="such as almalinux/9.2")
     command.add_argument("--channel", default=_VETTED, metavar="C", help="(default: %(default)s)")
+    command.add_argument("--html", type=Path, metavar="FILE", help="write a page to print besides")
     command.add_argument("--json", action="store_true", help="print JSON: a file to approve")
     command.set_defaults(handler=run_plan)
     command = commands.add_parser(
@@ -90,7 +92,14 @@ def run_plan(config: Config, args: argparse.Namespace) -> int:
     from . import plan_text
 
     tree = config.tree(args.tree)
-    found = make_plan(_mirror(config, args), tree, args.channel, _audience(config))
+    mirror = _mirror(config, args)
+    found = make_plan(mirror, tree, args.channel, _audience(config))
+    if args.html:
+        from ..adapters import plan_page
+        from ..adapters.files import storage_errors
+
+        with storage_errors(args.html):
+            args.html.write_bytes(plan_page.render(found, mirror.tool))
     if args.json:
         print(json.dumps(found, indent=1))
     else:

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import RefusedError, VerificationError
 from .outcome import Note, Outcome, Selection
@@ -142,6 +142,24 @@ def review(outcome: Outcome | None) -> dict[str, Any]:
 
 def _note(note: Note) -> dict[str, Any]:
     return {name: value for name, value in note._asdict().items() if value is not None}
+
+
+class Build(NamedTuple):
+    """Packages of one build that are spoken of for one reason."""
+
+    name: str
+    packages: list[str]
+    reason: str
+    until: int | None
+
+
+def by_build(notes: Iterable[Mapping[str, Any]]) -> list[Build]:
+    """What a plan notes of packages, for people."""
+    found: dict[tuple[str, str, int | None], set[str]] = {}
+    for note in notes:
+        key = (note["build"].removesuffix(".src.rpm"), note["reason"], note.get("until"))
+        found.setdefault(key, set()).add(note["nevra"])
+    return [Build(name, sorted(p), reason, until) for (name, reason, until), p in found.items()]
 
 
 def encode(document: Mapping[str, Any]) -> bytes:
