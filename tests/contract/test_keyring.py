@@ -3,6 +3,7 @@
 The signatures themselves are tried in tests/integration/test_sync_refused_metadata.py.
 """
 
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,45 @@ def test_other_data(make, keys, document):
         with pytest.raises(SignatureError) as caught:
             keyring.verify_detached(data, signature)
         assert keys.almalinux.fingerprint in caught.value.expected
+
+
+TEXT = "# a list\nSHA256 (a.iso) = 00\n- with a dash\n"
+
+
+def test_a_text_with_its_own_signature(make, keys):
+    before = int(time.time())
+    said = make([keys.almalinux.public]).verify_clear(keys.almalinux.sign_clear(TEXT))
+    assert said.text == TEXT
+    assert said.fingerprint == keys.almalinux.fingerprint
+    assert before <= said.signed <= time.time()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda good: good.replace(b"a.iso", b"b.iso"),
+        lambda good: b"SHA256 (evil.iso) = 00\n" + good,
+        lambda good: good + b"SHA256 (evil.iso) = 00\n",
+        lambda good: good + good,
+        lambda good: good.replace(b"\n\n", b"\nSHA256 (evil.iso) = 00\n\n", 1),
+        lambda good: good.replace(b"Hash: SHA256", b"NotDashEscaped: x\nHash: SHA256"),
+        lambda good: good.partition(b"-----BEGIN PGP SIGNATURE")[0],
+        lambda good: TEXT.encode(),
+        lambda good: b"",
+    ],
+)
+def test_nothing_but_what_was_signed(make, keys, change):
+    keyring = make([keys.almalinux.public])
+    with pytest.raises(SignatureError):
+        keyring.verify_clear(change(keys.almalinux.sign_clear(TEXT)))
+
+
+def test_a_text_by_another_key_or_a_weak_digest(make, keys):
+    keyring = make([keys.almalinux.public])
+    with pytest.raises(SignatureError):
+        keyring.verify_clear(keys.stranger.sign_clear(TEXT))
+    with pytest.raises(SignatureError):
+        keyring.verify_clear(keys.almalinux.sign_clear(TEXT, "SHA1"))
 
 
 def test_keys_of_several_files_and_a_choice_among_them(make, keys, document):

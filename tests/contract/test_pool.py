@@ -122,6 +122,18 @@ def test_content_gets_a_name_outside(place, tmp_path):
         place.pool.link("0" * 64, str(tmp_path / "b"))
 
 
+def test_a_contents_size_without_its_bytes(place, tmp_path):
+    pool = place.pool
+    sha = pool.add(b"three")
+    assert pool.size(sha) == 5
+    assert pool.size("0" * 64) is None
+    path = tmp_path / "file"
+    path.write_bytes(b"adopted")
+    adopted = hashlib.sha256(b"adopted").hexdigest()
+    pool.adopt(path, adopted)
+    assert pool.size(adopted) == 7
+
+
 def test_free_space_and_flush(place):
     place.pool.add(DATA)
     place.pool.flush()

@@ -172,3 +172,31 @@ def test_redirect_only_to_those_who_were_allowed(transport, server, httpd, tmp_p
     transport.allow(elsewhere.url)
     [answer] = transport.documents([request])
     assert len(answer.data) == 2 * 997
+
+
+@pytest.mark.parametrize("left", [b"", b"half", b"whole", b"wrong", b"longer"])
+def test_a_file_whose_size_nobody_says(transport, server, incoming, left):
+    """Whatever an earlier run left: its digest decides."""
+    wanted = download(server, 30)._replace(size=None)
+    data = (server.root / "30+a~b^c.rpm").read_bytes()
+    before = {
+        b"half": data[: len(data) // 2],
+        b"whole": data,
+        b"wrong": bytes(len(data) // 2),
+        b"longer": data + b"more",
+    }
+    if left:
+        (incoming / f"{wanted.sha256}.part").write_bytes(before[left])
+    [path] = fetch(transport, [wanted], incoming).values()
+    assert path.read_bytes() == data
+    if left == b"whole":
+        [request] = server.requests
+        ranges = {k.lower(): v for k, v in request.headers.items()}["range"]
+        assert ranges == f"bytes={len(data) - 1}-", "it is not fetched again"
+
+
+def test_other_bytes_of_no_known_size_are_refused(transport, server, incoming):
+    wanted = download(server, 30)._replace(size=None, sha256="0" * 64)
+    with pytest.raises(DigestError) as caught:
+        fetch(transport, [wanted], incoming)
+    assert "sha256 " + "0" * 64 in str(caught.value.expected)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .mirror import TREE, MirrorSite, Run, run
+from .mirror import TREE, MirrorSite, Run
 
 ESU = "tuxcare/9.2/esu"
 
 
 def call(site: MirrorSite, *arguments: str, status: int = 0) -> Run:
     """A command of that site, which has to end with that exit status."""
-    site.write_conf()
-    done = run(site.command(*arguments), site.environment)
+    done = site.run(*arguments)
     assert done.status == status, done
     return done
 

@@ -107,6 +107,16 @@ class SigningKey:
         _replace(signature, armour)
         return signature
 
+    def sign_clear(self, text: str, digest: str = "SHA256") -> bytes:
+        """A text with its signature in itself."""
+        path = self.homedir / "text"
+        path.write_text(text)
+        with _agent(self.homedir):
+            options = ["--local-user", self.signing_fingerprint + "!", "--digest-algo", digest]
+            return _gpg(
+                self.homedir, *options, "--output", "-", "--clearsign", str(path), at=self.created
+            )
+
     def sign_rpms(self, paths: Iterable[Path], digest: str | None = None) -> None:
         """Sign packages, replacing their signatures; hard links to them keep their old bytes.
 

@@ -25,6 +25,10 @@ _IOV_MAX = 1024
 # More than any honest server sends of what nobody asked for.
 _MAX_HEADERS = 1000
 _MAX_ERROR_BODY = 1 << 20
+# RFC 9110, 15.5.17: the range asked for begins after the end.
+_NOT_SATISFIABLE = 416
+# Of a file whose digest is known and whose size is not: the largest installation image is 1 GB.
+MAX_UNKNOWN = 8 << 30
 
 
 class Limits(NamedTuple):
@@ -207,7 +211,8 @@ class FileJob(Job):
     ) -> None:
         super().__init__(download.urls)
         self.download = download
-        self.weight = download.size
+        self._most = MAX_UNKNOWN if download.size is None else download.size
+        self.weight = self._most
         # As text: pathlib shows in the time of a first sync.
         self._path = f"{directory}/{download.sha256}.part"
         self._progress = progress
@@ -223,7 +228,12 @@ class FileJob(Job):
 
     @property
     def come(self) -> str:
-        return f"{self._size} of {self.download.size} bytes"
+        whole = "" if self.download.size is None else f" of {self.download.size}"
+        return f"{self._size}{whole} bytes"
+
+    @property
+    def _promised(self) -> str:
+        return "" if self.download.size is None else f"{self.download.size} bytes, "
 
     def begin(self, handle: pycurl.Curl) -> bool:
         super().begin(handle)
@@ -237,18 +247,27 @@ class FileJob(Job):
         """Go on from what an earlier attempt left, its bytes hashed again."""
         self._sha, self._size = hashlib.sha256(), 0
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        if os.fstat(self._file).st_size:
-            while chunk := os.read(self._file, 1 << 20):
-                self._sha.update(chunk)
-                self._size += len(chunk)
-            if self._size >= self.download.size:
+        size = os.fstat(self._file).st_size
+        if size:
+            self._take_back(size)
+            if self._size >= self._most:
                 self._restart()
+            elif self.download.size is None and self._sha.hexdigest() == self.download.sha256:
+                # It is whole. A server is asked for its last byte: there is nothing after it.
+                self._restart(size - 1)
         self._resumed = self._size
 
-    def _restart(self) -> None:
-        os.ftruncate(self._file, 0)
+    def _take_back(self, size: int) -> None:
+        """Hash the first bytes of the file."""
+        while self._size < size and (chunk := os.read(self._file, min(1 << 20, size - self._size))):
+            self._sha.update(chunk)
+            self._size += len(chunk)
+
+    def _restart(self, kept: int = 0) -> None:
+        os.ftruncate(self._file, kept)
         os.lseek(self._file, 0, os.SEEK_SET)
         self._sha, self._size, self._resumed = hashlib.sha256(), 0, 0
+        self._take_back(kept)
 
     def receive(self, chunks: Sequence[bytes]) -> None:
         size = sum(map(len, chunks))
@@ -256,8 +275,8 @@ class FileJob(Job):
             if self._status == 200 and self._resumed:
                 # The server ignored the range and sends the whole file.
                 self._restart()
-            if self._size + size > self.download.size:
-                self.refused = f"sent more than the {self.download.size} bytes promised"
+            if self._size + size > self._most:
+                self.refused = f"sent more than the {self._most} bytes promised"
                 return
             _write_all(self._file, chunks, size)
         for chunk in chunks:
@@ -279,7 +298,7 @@ class FileJob(Job):
         self.path.unlink(missing_ok=True)
 
     def complete(self) -> tuple[str | None, bool]:
-        if self._size != self.download.size:
+        if self.download.size not in (None, self._size):
             self._discard(f"{self._size} bytes instead of {self.download.size}")
             return f"sent {self._size} bytes, {self.download.size} were promised", True
         if self._sha.hexdigest() == self.download.sha256:
@@ -288,11 +307,18 @@ class FileJob(Job):
         # What an earlier run left may have been at fault: then a fresh start helps.
         return "sent other bytes than the metadata promises (SHA-256)", bool(self._resumed)
 
+    def failed(self, problem: str, retry: bool, limits: Limits) -> MirrorError | float:
+        if self._status == _NOT_SATISFIABLE and self._resumed:
+            # What is here is not the beginning of what is there.
+            self.path.unlink(missing_ok=True)
+            retry = True
+        return super().failed(problem, retry, limits)
+
     def give_up(self) -> MirrorError:
         if self._wrong:
             return DigestError(
                 "the file is not what signed metadata promises",
-                expected=f"{self.download.size} bytes, sha256 {self.download.sha256}",
+                expected=f"{self._promised}sha256 {self.download.sha256}",
                 found=self._wrong,
                 repository=self.download.repository,
                 path=self.download.path,

@@ -13,11 +13,19 @@ from pathlib import Path
 import gnupg
 
 from ..core.errors import ConfigError, SignatureError
+from ..ports import SignedText
 from .files import storage_errors
 
 # RFC 4880, 9.4, as gpg's VALIDSIG reports them.
 _STRONG_HASHES = {"8": "SHA-256", "9": "SHA-384", "10": "SHA-512"}
 _TOO_MUCH = 64 * 1024
+_TOO_MUCH_TEXT = 1 << 20
+# RFC 4880, 7. Nothing before, between or after it: gpg would pass over that in silence.
+_CLEARSIGNED = re.compile(
+    rb"-----BEGIN PGP SIGNED MESSAGE-----\r?\n(?:Hash: [^\r\n]+\r?\n)*\r?\n"
+    rb"(?:(?!-----)[^\n]*\n)*"
+    rb"-----BEGIN PGP SIGNATURE-----\r?\n(?:(?!-----)[^\n]*\n)*-----END PGP SIGNATURE-----\s*"
+)
 # gpg's status words, doc/DETAILS.
 _BAD = {
     "BADSIG": "the signature does not hold: it is not over this file",
@@ -93,19 +101,39 @@ class GpgKeyring:
         result = self._gpg.verify_data(
             str(signature_file), data, extra_args=["--weak-digest", "SHA1"]
         )
-        status = [
-            line.split()[1:] for line in result.stderr.splitlines() if line.startswith("[GNUPG:] ")
-        ]
+        self._accept(result, "repomd.xml.asc", "repodata/repomd.xml")
+        return str(result.pubkey_fingerprint)
+
+    def verify_clear(self, data: bytes) -> SignedText:
+        if len(data) > _TOO_MUCH_TEXT:
+            raise SignatureError("the signed text is too large")
+        if not _CLEARSIGNED.fullmatch(data):
+            raise SignatureError(
+                "no text with its own signature, and nothing else",
+                expected="-----BEGIN PGP SIGNED MESSAGE----- at its start, a signature at its end",
+                way_out="nothing was published; what nobody signed cannot be mirrored",
+            )
+        result = self._gpg.decrypt(data, extra_args=["--weak-digest", "SHA1"])
+        status = self._accept(result, "the signature in it", None)
+        [signed] = [int(words[3]) for words in status if words[0] == "VALIDSIG"]
+        # What gpg says was signed, not what stands in the file.
+        text = result.data.decode("utf-8", "replace")
+        return SignedText(text, str(result.pubkey_fingerprint), signed)
+
+    def _accept(self, result: gnupg.Verify, what: str, path: str | None) -> list[list[str]]:
+        """gpg's status lines. Raises SignatureError."""
+        lines = result.stderr.splitlines()
+        status = [line.split()[1:] for line in lines if line.startswith("[GNUPG:] ")]
         problem = self._problem(result, status)
         if problem:
             raise SignatureError(
-                f"repomd.xml.asc: {problem}",
+                f"{what}: {problem}",
                 expected="one good signature by " + " or ".join(sorted(self.fingerprints)),
                 found=_who(status),
-                path="repodata/repomd.xml",
+                path=path,
                 way_out="nothing was published; if upstream changed its key, add it to gpgkey",
             )
-        return str(result.pubkey_fingerprint)
+        return status
 
     def _problem(self, result: gnupg.Verify, status: list[list[str]]) -> str | None:
         valid = [words for words in status if words[0] == "VALIDSIG"]

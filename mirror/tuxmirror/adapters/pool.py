@@ -65,6 +65,14 @@ class FilePool:
     def missing(self, wanted: Iterable[str]) -> set[str]:
         return {sha for sha in wanted if not os.access(self._name(sha), os.F_OK)}
 
+    def size(self, sha256: str) -> int | None:
+        path = self.path(sha256)
+        with storage_errors(path):
+            try:
+                return path.stat().st_size
+            except FileNotFoundError:
+                return None
+
     def read(self, sha256: str) -> bytes:
         path = self.path(sha256)
         with storage_errors(path):

@@ -84,6 +84,11 @@ class S3Pool:
     def same(self, path: Path, sha256: str) -> bool:
         return self._copies is not None and path == self._copies / sha256
 
+    def size(self, sha256: str) -> int | None:
+        if sha256 in self._under_way:
+            self._settle(wait=True)
+        return self._bucket.size(self.key(sha256))
+
     def link(self, sha256: str, target: str) -> None:
         """A copy: a bucket knows no links."""
         self._fetch(sha256, Path(target))

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..core.config import TOKEN_PLACE
 from ..core.errors import ConfigError
 from ..core.names import TOKEN
+from ..core.tree import TOKEN_PLACE
 
 
 class UpstreamTokens:

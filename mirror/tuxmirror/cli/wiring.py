@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..core.config import Config, Tree
+from ..core.convert import LOCAL_WORKERS
 from ..core.errors import ConfigError
 from ..ports import PageRenderer, Reporter, Signer
 from ..usecases.context import Mirror
@@ -52,10 +53,16 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
 
 
 def _executor(config: Config):  # type: ignore[no-untyped-def]
-    from ..adapters.dask_executor import DaskExecutor
     from .worker import take
 
-    return DaskExecutor(str(config.workers), functools.partial(take, for_workers(config)))
+    address, function = str(config.workers), functools.partial(take, for_workers(config))
+    if address.startswith(LOCAL_WORKERS):
+        from ..adapters.local_executor import LocalExecutor
+
+        return LocalExecutor(function, int(address[len(LOCAL_WORKERS) :]))
+    from ..adapters.dask_executor import DaskExecutor
+
+    return DaskExecutor(address, function)
 
 
 def for_workers(config: Config) -> Config:
@@ -98,6 +105,8 @@ def trust(tree: Tree) -> str:
             raise ConfigError(f"gpgkey {key}: {error.strerror}", tree=tree.name) from None
     rules = (sorted(tree.fingerprints), tree.metadata_signature, sorted(tree.repomd_sha256.items()))
     sha.update(repr(rules).encode())
+    if tree.kickstart:
+        sha.update(repr(sorted(tree.kickstart.items())).encode())
     return sha.hexdigest()[:16]
 
 

@@ -12,28 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable
-from urllib.parse import urlsplit
 
-from . import convert
-from .addresses import LOOPBACK, Network, is_in, parse_networks
+from . import convert, kinds
+from .addresses import LOOPBACK, Network, parse_networks
 from .convert import duration, nearest, url
 from .errors import ConfigError
 from .location import Location
-from .names import OWN, check_name
+from .names import check_name
 from .policy import patterns, rules
 from .policy.rules import CANDIDATE, VETTED, Channel, Policy
+from .tree import Tree, check_tree
 
 DEFAULT_PATH = Path("/etc/tuxmirror/tuxmirror.conf")
-# The operator's own key, beside those of a tree whose metadata he signed.
-OPERATORS_KEY = "RPM-GPG-KEY-tuxmirror"
-_TREE_FILES = ("TIME", "SNAPSHOT.json", "SNAPSHOT.json.asc", OPERATORS_KEY)
 CHANNELS = (CANDIDATE, VETTED)
-
-# Where an upstream wants its token in the path; see `Tree.token_file`.
-TOKEN_PLACE = "{token}"  # noqa: S105
-_RELEASE = re.compile(r"[0-9]+(\.[0-9]+)?")
-_FIXED_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_LITERAL_TOKEN = re.compile(r"tux_[A-Za-z0-9_-]{28,}")
 
 
 @dataclass(frozen=True)
@@ -45,62 +36,13 @@ class MassChange:
 
 
 @dataclass(frozen=True)
-class Tree:
-    """One `[tree]` section. `name` is its path below a channel; `max_age` 0 means never."""
-
-    name: str
-    type: str = "rpm-md"
-    upstream: tuple[str, ...] = ()
-    mirrorlist: str | None = None
-    source: Path | None = None
-    repos: tuple[str, ...] = ()
-    arches: tuple[str, ...] = ()
-    gpgkey: tuple[Path, ...] = ()
-    fingerprints: tuple[str, ...] = ()
-    metadata_signature: str = "required"
-    repomd_sha256: Mapping[str, str] = field(default_factory=dict)
-    policy: str | None = None
-    open: bool = False
-    latest: str | None = None
-    max_age: int | None = None
-    token_file: Path | None = None
-    advisories: Path | None = None
-    feeds: bool = True
-    layout: str = "release"
-    also: tuple[str, ...] = ()
-
-    @property
-    def flat(self) -> bool:
-        """Whether it has one repository an arch, as packages of our own are published."""
-        return self.type == "local" or self.layout == "flat"
-
-    @property
-    def repositories(self) -> tuple[str, ...]:
-        """`<Repo>/<arch>` of each, `<Repo>/debug/<arch>` and `<Repo>/Source` where they are wanted
-        also; a flat tree's are its arches alone."""
-        if self.flat:
-            return self.arches
-        found = [f"{repo}/{arch}" for repo in self.repos for arch in self.arches]
-        if "debug" in self.also:
-            found += [f"{repo}/debug/{arch}" for repo in self.repos for arch in self.arches]
-        if "source" in self.also:
-            found += [f"{repo}/Source" for repo in self.repos]
-        return tuple(found)
-
-    def place(self, repository: str) -> str:
-        """Where a repository's files lie below the tree and below its upstream, with a slash at
-        the end: `BaseOS/x86_64/os/`, `BaseOS/debug/x86_64/`, `BaseOS/Source/`."""
-        plain = repository.count("/") == 1 and not repository.endswith("/Source")
-        return f"{repository}/os/" if plain and not self.flat else f"{repository}/"
-
-
-@dataclass(frozen=True)
 class Config:
     """The whole file. Times are in seconds; a `deadline` of 0 means never.
 
     `store` and `public` are folders. With `store_bucket`, pool, snapshots and state lie there, and
     `store` (the key `local`) has what belongs to this machine; with `public_bucket`, `public` is
-    not used. `workers` is the address of a Dask scheduler.
+    not used. `workers` is the address of a Dask scheduler, or
+    `local:N`: processes of this machine.
     """
 
     trees: Mapping[str, Tree]
@@ -153,7 +95,7 @@ def _mass_change(text: str) -> MassChange:
     return MassChange(float(match[1]), int(match[2]))
 
 
-def _pinned_repomd(text: str) -> Mapping[str, str]:
+def _pinned(text: str) -> Mapping[str, str]:
     pins = {}
     for word in convert.words(text):
         repository, _, digest = word.partition(":")
@@ -167,7 +109,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "store": convert.place,
     "public": convert.place,
     "local": convert.path,
-    "workers": convert.scheduler,
+    "workers": convert.workers,
     "upstream": url,
     "parallel": convert.positive,
     "grace": duration,
@@ -203,7 +145,7 @@ _TREE: Mapping[str, Callable[[str], object]] = {
     "gpgkey": convert.paths,
     "fingerprints": convert.fingerprints,
     "metadata_signature": convert.one_of("required", "pinned"),
-    "repomd_sha256": _pinned_repomd,
+    "repomd_sha256": _pinned,
     "policy": convert.text,
     "open": convert.boolean,
     "latest": convert.text,
@@ -213,6 +155,8 @@ _TREE: Mapping[str, Callable[[str], object]] = {
     "feeds": convert.boolean,
     "layout": convert.one_of("release", "flat"),
     "also": convert.some_of("debug", "source"),
+    "images": convert.some_of(*kinds.IMAGES),
+    "kickstart": _pinned,
 }
 
 
@@ -392,96 +336,8 @@ def _tree(
     if "upstream" not in values and root and values.get("type") != "local":
         values["upstream"] = (f"{root}/{'/'.join(segments[1:])}",)
     tree = Tree(name=section, **values)  # type: ignore[arg-type]
-    _check_tree(tree, where)
+    check_tree(tree, where)
     return tree
-
-
-def _check_tree(tree: Tree, where: str) -> None:
-    needed = ["arches", "gpgkey"]
-    if tree.type == "local":
-        needed.append("source")
-    elif not tree.flat:
-        needed.append("repos")
-    for key in needed:
-        if not getattr(tree, key):
-            raise ConfigError(f"{where}: '{key}' is missing")
-    if tree.type != "local" and not (tree.upstream or tree.mirrorlist):
-        raise ConfigError(f"{where}: no upstream here and none in [main]")
-    if tree.layout == "flat" and (tree.repos or tree.also or tree.mirrorlist):
-        raise ConfigError(
-            f"{where}: a flat tree has one repository an arch",
-            expected="no repos =, no also =, no mirrorlist =",
-        )
-    if tree.type == "local" and (tree.layout == "flat" or tree.also):
-        raise ConfigError(f"{where}: layout = and also = are for trees of an upstream")
-    if tree.advisories and tree.type != "local":
-        raise ConfigError(
-            f"{where} advisories: only for packages of our own",
-            expected="type = local; the advisories of other trees are in their metadata",
-        )
-    _check_key_files(tree, where)
-    _check_latest(tree, where)
-    _check_token(tree, where)
-    pinned = tree.metadata_signature == "pinned"
-    if pinned != bool(tree.repomd_sha256):
-        raise ConfigError(f"{where}: 'metadata_signature = pinned' and 'repomd_sha256' go together")
-    unpinned = set(tree.repositories) ^ set(tree.repomd_sha256) if pinned else set()
-    if unpinned:
-        raise ConfigError(
-            f"{where} repomd_sha256: every repository once, and no other",
-            found=", ".join(sorted(unpinned)),
-        )
-
-
-def _check_key_files(tree: Tree, where: str) -> None:
-    """They are published at the tree's root under their own names."""
-    names = [path.name for path in tree.gpgkey]
-    if len(names) != len(set(names)):
-        raise ConfigError(f"{where} gpgkey: two files have the same name")
-    first_segments = {name.partition("/")[0] for name in tree.repositories}
-    for name in names:
-        if name in _TREE_FILES or name in first_segments:
-            raise ConfigError(f"{where} gpgkey: a key file cannot be called {name}")
-
-
-def _check_latest(tree: Tree, where: str) -> None:
-    """What is served without a token has this name alone, see `entitlement`."""
-    if tree.latest is None:
-        return
-    root, release, *_ = tree.name.split("/")
-    if tree.type != "local" or root != OWN or not _RELEASE.fullmatch(release):
-        raise ConfigError(
-            f"{where} latest: for packages of our own, of one release",
-            expected=f"type = local in a section such as [{OWN}/9.2/base]",
-        )
-    if not _FIXED_NAME.fullmatch(tree.latest):
-        raise ConfigError(
-            f"{where} latest = {tree.latest}: cannot be the name of a package here",
-            expected="small letters, digits and '-', such as tuxcare-release",
-        )
-
-
-def _check_token(tree: Tree, where: str) -> None:
-    """A token for upstream is named in its file alone, and travels where nobody listens."""
-    for root in tree.upstream:
-        if _LITERAL_TOKEN.search(root):
-            raise ConfigError(
-                f"{where} upstream: a token in a URL ends up in logs",
-                way_out=f"put it into a file, name that with token_file =, and write {TOKEN_PLACE}"
-                " in the URL, or nothing: then it is sent in a header",
-            )
-        if TOKEN_PLACE in root and not tree.token_file:
-            raise ConfigError(f"{where} upstream: {TOKEN_PLACE} needs token_file =")
-        parts = urlsplit(root)
-        if tree.token_file and parts.scheme != "https" and not _is_here(parts.hostname or ""):
-            raise ConfigError(
-                f"{where} upstream: a token would travel unencrypted to {parts.hostname}",
-                expected="https",
-            )
-
-
-def _is_here(host: str) -> bool:
-    return host == "localhost" or is_in(host, LOOPBACK)
 
 
 def _check_nesting(trees: Mapping[str, Tree], source: str) -> None:

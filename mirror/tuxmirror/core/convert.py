@@ -64,9 +64,14 @@ def place(text: str) -> Path | Location:
     return location.parse(text) if text.startswith(location.SCHEME) else path(text)
 
 
-def scheduler(text: str) -> str:
-    if not re.fullmatch(r"(tcp|tls)://[A-Za-z0-9.:\[\]-]+:\d{1,5}", text):
-        raise ValueError("expected the address of a Dask scheduler, tcp://HOST:8786")
+LOCAL_WORKERS = "local:"
+
+
+def workers(text: str) -> str:
+    if text.startswith(LOCAL_WORKERS):
+        positive(text[len(LOCAL_WORKERS) :])
+    elif not re.fullmatch(r"(tcp|tls)://[A-Za-z0-9.:\[\]-]+:\d{1,5}", text):
+        raise ValueError("expected the address of a Dask scheduler, tcp://HOST:8786, or local:N")
     return text
 
 

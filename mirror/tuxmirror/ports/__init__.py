@@ -18,7 +18,7 @@ from .metadata import (
 from .pool import Pool
 from .publisher import Flaw, Publisher
 from .running import Clock, Executor, Reporter
-from .signatures import Keyring, PackageVerifier, Signer, Verified
+from .signatures import Keyring, PackageVerifier, SignedText, Signer, Verified
 from .state import (
     Journal,
     LastRun,
@@ -59,6 +59,7 @@ __all__ = [
     "Publisher",
     "Reporter",
     "RepositoryMemory",
+    "SignedText",
     "Signer",
     "Solver",
     "State",

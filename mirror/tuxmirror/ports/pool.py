@@ -20,6 +20,9 @@ class Pool(Protocol):
     def same(self, path: Path, sha256: str) -> bool:
         """Whether a file is what `path` gave, or a hard link of it."""
 
+    def size(self, sha256: str) -> int | None:
+        """In bytes, without reading it; None where it is not there."""
+
     def link(self, sha256: str, target: str) -> None:
         """Give it a name outside. Raises FileNotFoundError where the pool has lost it."""
 

@@ -11,6 +11,14 @@ from ..core.errors import MirrorError
 from ..core.package import Package
 
 
+class SignedText(NamedTuple):
+    """What was signed, by which primary key, and when in seconds since the epoch."""
+
+    text: str
+    fingerprint: str
+    signed: int
+
+
 class Keyring(Protocol):
     """The keys of one tree, and signatures on metadata."""
 
@@ -22,6 +30,13 @@ class Keyring(Protocol):
         Raises:
             SignatureError: anything but one good signature of an allowed, valid key over
                 SHA-256 or better.
+        """
+
+    def verify_clear(self, data: bytes) -> SignedText:
+        """What a text says that carries its signature in itself ("clearsigned").
+
+        Raises:
+            SignatureError: as `verify_detached`, or there is anything beside what was signed.
         """
 
 

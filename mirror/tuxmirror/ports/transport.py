@@ -36,12 +36,13 @@ class DocumentRequest(NamedTuple):
 class Download(NamedTuple):
     """A file wanted: its content is known by SHA-256 and size, it may come from any of `urls`.
 
-    `repository` and `path` say in errors which file it is.
+    `size` is None where nobody says it: then the digest alone decides. `repository` and `path` say
+    in errors which file it is.
     """
 
     urls: Sequence[str]
     sha256: str
-    size: int
+    size: int | None
     repository: str
     path: str
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from ..core import repomd
+from ..core import kinds, repomd
 from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.errors import MirrorError, StorageError
+from ..core.kinds import REPOMD
+from ..core.repomd import Repomd
 from ..core.snapshot import Repository
 from ..ports import Metadata
 from . import metadata
 from .context import Mirror
 from .metadata import Content
 
-REPOMD = "repodata/repomd.xml"
 _WAY_OUT = "tuxmirror verify --repair fetches what is lost again"
 
 
@@ -32,7 +33,7 @@ def read(mirror: Mirror, tree: Tree, name: str, repository: Repository) -> Conte
 
 
 def metadata_of(mirror: Mirror, tree: Tree, name: str, repository: Repository) -> Metadata:
-    """Where its metadata is; repomd.xml among its places.
+    """Where its metadata is; repomd.xml among its places. A folder of images has none.
 
     Raises:
         StorageError: the pool has lost a file.
@@ -41,6 +42,8 @@ def metadata_of(mirror: Mirror, tree: Tree, name: str, repository: Repository) -
     try:
         files = snapshots.decode_files(mirror.pool.read(repository.files))
         by_path = {file.path: file.sha256 for file in files}
+        if kinds.is_images(name):
+            return Metadata(name, Repomd(repository.repomd, repository.revision, ()), {})
         index = repomd.parse(mirror.pool.read(by_path[REPOMD]))
         wanted = [*(file.sha256 for file in index.files), index.sha256]
         for sha in sorted(mirror.pool.missing(wanted)):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..core import repomd
+from ..core import kinds, repomd
 from ..core import snapshot as snapshots
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.merge import merge
 from ..core.advisory.model import Advisory, scope_of
 from ..core.config import Tree
 from ..core.errors import MirrorError
+from ..core.kinds import REPOMD
 from ..core.snapshot import Snapshot
-from .contents import REPOMD
 from .context import Mirror
 
 
@@ -27,6 +27,9 @@ def records(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> list[Advisory]:
     found: list[Advisory] = []
     reader = mirror.metadata(mirror.state.incoming(tree.name))
     for name, repository in sorted(snapshot.repositories.items()):
+        if kinds.is_whole(name):
+            # What an installation tree says is the state of the release's first day.
+            continue
         try:
             files = snapshots.decode_files(mirror.pool.read(repository.files))
             by_path = {file.path: file.sha256 for file in files}

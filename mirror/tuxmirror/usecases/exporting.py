@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ..core import bundle as bundles
+from ..core import kinds
 from ..core import snapshot as snapshots
 from ..core.bundle import Bundle, Carried, Item
 from ..core.config import Tree
@@ -89,18 +90,19 @@ def _meant(mirror: Mirror, tree: Tree, text: str) -> Snapshot:
     return find(mirror, tree, text)
 
 
-def _lists(mirror: Mirror, snapshot: Snapshot) -> Iterable[tuple[Item, list[snapshots.File]]]:
-    for repository in snapshot.repositories.values():
+def _lists(mirror: Mirror, snapshot: Snapshot) -> Iterable[tuple[str, Item, list[snapshots.File]]]:
+    """By repository: its file list, and what is in that."""
+    for name, repository in snapshot.repositories.items():
         try:
             data = mirror.pool.read(repository.files)
         except MirrorError as error:
             error.way_out = _REPAIR
             raise error.located(tree=snapshot.tree) from None
-        yield Item(repository.files, len(data)), snapshots.decode_files(data)
+        yield name, Item(repository.files, len(data)), snapshots.decode_files(data)
 
 
 def _contents(mirror: Mirror, snapshot: Snapshot) -> Iterable[Item]:
-    for own, files in _lists(mirror, snapshot):
+    for _, own, files in _lists(mirror, snapshot):
         yield own
         for file in files:
             yield Item(file.sha256, file.size)
@@ -108,10 +110,10 @@ def _contents(mirror: Mirror, snapshot: Snapshot) -> Iterable[Item]:
 
 def _small(mirror: Mirror, snapshot: Snapshot) -> Iterable[Item]:
     """What has to be read before the packages: it says what they must be."""
-    for own, files in _lists(mirror, snapshot):
+    for name, own, files in _lists(mirror, snapshot):
         yield own
         for file in files:
-            if not file.path.endswith(".rpm"):
+            if kinds.is_metadata(name, file.path):
                 yield Item(file.sha256, file.size)
 
 

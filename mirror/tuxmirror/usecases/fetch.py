@@ -108,7 +108,7 @@ def _once(mirror: Mirror, tree: Tree, keyring: Keyring, wanted: Mapping[str, Job
         mirror.reporter.event(
             "fetching", tree=tree.name, packages=len(todo), bytes=total, to_verify=len(wanted)
         )
-    progress = _Progress(mirror, tree.name, len(todo), total)
+    progress = Progress(mirror, tree.name, len(todo), total)
     intake = _Intake(mirror, tree, wanted)
     with mirror.verifier(keyring) as verifier:
         for sha, job in wanted.items():
@@ -140,7 +140,7 @@ def _transfer(
     todo: Iterable[Job],
     verifier: PackageVerifier,
     intake: _Intake,
-    progress: _Progress,
+    progress: Progress,
 ) -> None:
     """Verification runs beside the transfer: what has come is handed over at once."""
     by_sha = {job.package.sha256: job.package for job in todo}
@@ -158,7 +158,9 @@ def _download(job: Job) -> Download:
     return Download(job.urls, package.sha256, package.size, job.repository, package.location)
 
 
-class _Progress:
+class Progress:
+    """Tells how far a transfer is; bytes as they come."""
+
     def __init__(self, mirror: Mirror, tree: str, total: int, total_bytes: int) -> None:
         self._mirror, self._tree = mirror, tree
         self._total, self._total_bytes = total, total_bytes

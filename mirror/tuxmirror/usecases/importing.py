@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..core import bundle as bundles
-from ..core import repomd
+from ..core import kinds, repomd
 from ..core import snapshot as snapshots
 from ..core.bundle import MANIFEST, SIGNATURE, Bundle, Carried
 from ..core.config import Tree
@@ -28,7 +28,7 @@ from ..core.errors import (
 )
 from ..core.snapshot import LOCAL, File, Repository, Snapshot
 from ..ports import BundlePlace, Keyring, RepositoryMemory, Validators
-from . import metadata
+from . import metadata, vouching
 from . import sync as syncing
 from .context import Mirror
 from .metadata import Content
@@ -141,21 +141,24 @@ class BundleSource:
             return None
         self._check_base()
         lists = self._lists()
-        small = [f for files in lists.values() for f in files.values() if not _is_package(f)]
+        small, large = _parted(lists)
         places = self._fetch(small)
         fresh = {
             name: self._fresh(name, repository, lists[name], places, keyring)
             for name, repository in self._snapshot.repositories.items()
-            if REPOMD in lists[name]
+            if kinds.index(name) in lists[name]
         }
         self._check_rollback(fresh)
         contents = {
             name: metadata.read(self._mirror, self._folder, state.repomd, places)
             for name, state in fresh.items()
         }
-        packages = [f for files in lists.values() for f in files.values() if _is_package(f)]
-        here = self._bring(packages)
+        here = self._bring(large)
         self._check_complete(fresh, contents, lists)
+        contents = {
+            name: content._replace(metadata={**content.metadata, **_images(fresh[name], here)})
+            for name, content in contents.items()
+        }
         return Change(fresh, contents, here)
 
     def _check_base(self) -> None:
@@ -229,13 +232,25 @@ class BundleSource:
         places: Mapping[str, Path],
         keyring: Callable[[], Keyring],
     ) -> Fresh:
-        data = places[files[REPOMD].sha256].read_bytes()
+        data = places[files[kinds.index(name)].sha256].read_bytes()
+        if kinds.is_images(name):
+            index, images, signer = vouching.prove_list(data, keyring())
+            return Fresh([], index, data, None, signer, Validators(), images)
         signature = None
         if REPOMD_SIGNATURE in files:
             signature = places[files[REPOMD_SIGNATURE].sha256].read_bytes()
         try:
-            signer = self._signer(name, repository, data, signature, keyring)
             index = repomd.parse(data)
+            if kinds.is_kickstart(name):
+                treeinfo = places[files[kinds.TREEINFO].sha256].read_bytes()
+                info = vouching.prove_treeinfo(self._tree, name, treeinfo)
+                if vouching.check_repomd(info, data) and signature is None:
+                    signer = repository.signed_by
+                else:
+                    signer = self._signer(name, repository, data, signature, keyring)
+                fresh = Fresh([], index, data, signature, signer, Validators(), info.images)
+                return fresh._replace(beside={kinds.TREEINFO: treeinfo})
+            signer = self._signer(name, repository, data, signature, keyring)
         except VerificationError as error:
             raise error.located(tree=self._tree.name, repository=name, path=REPOMD) from None
         return Fresh([], index, data, signature, signer, Validators())
@@ -287,8 +302,8 @@ class BundleSource:
     ) -> None:
         """The snapshot is what its metadata says, neither more nor less."""
         for name, files in lists.items():
-            made = _files(fresh[name], contents[name]) if name in fresh else set()
-            if made != set(files.values()):
+            made = _files(name, fresh[name], contents[name]) if name in fresh else set()
+            if made != {(file.path, file.sha256) for file in files.values()}:
                 raise VerificationError(
                     "the snapshot's files are not those of its metadata",
                     tree=self._tree.name,
@@ -312,19 +327,26 @@ class BundleSource:
         }
 
 
-def _files(fresh: Fresh, content: Content) -> set[File]:
-    """As `metadata.file_list` will list them, without the pool."""
-    own = {REPOMD: fresh.data, REPOMD_SIGNATURE: fresh.signature}
+def _files(name: str, fresh: Fresh, content: Content) -> set[tuple[str, str]]:
+    """Path and SHA-256 of each, as `metadata.file_list` and the images will list them."""
     return {
-        *(File(p.location, p.sha256, p.size) for p in content.packages),
-        *(File(m.location, m.sha256, m.size) for m in fresh.repomd.files),
-        *(
-            File(path, hashlib.sha256(data).hexdigest(), len(data))
-            for path, data in own.items()
-            if data is not None
-        ),
+        *((p.location, p.sha256) for p in content.packages),
+        *((m.location, m.sha256) for m in fresh.repomd.files),
+        *((i.path, i.sha256) for i in fresh.images),
+        *((path, hashlib.sha256(data).hexdigest()) for path, data in metadata.small(name, fresh)),
     }
 
 
-def _is_package(file: File) -> bool:
-    return file.path.endswith(".rpm")
+def _images(fresh: Fresh, here: Mapping[str, Path]) -> dict[str, Path]:
+    """Where each is that the bundle brought."""
+    return {i.sha256: here[i.sha256] for i in fresh.images if i.sha256 in here}
+
+
+def _parted(lists: Mapping[str, Mapping[str, File]]) -> tuple[list[File], list[File]]:
+    """What says what there is, and the rest."""
+    small: list[File] = []
+    large: list[File] = []
+    for name, files in lists.items():
+        for file in files.values():
+            (small if kinds.is_metadata(name, file.path) else large).append(file)
+    return small, large

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ..core import kinds
 from ..core.config import Tree
 from ..core.errors import MirrorError, StorageError, VerificationError
 from ..core.package import Package, check_packages
@@ -14,7 +15,7 @@ from ..core.snapshot import File
 from ..core.summary import Advisory
 from ..ports import Download
 from .context import Mirror
-from .upstream import Fresh
+from .upstream import SIGNATURE, Fresh
 
 # Room for what is not counted: directories, metadata that is regenerated, the log.
 _MARGIN_BYTES = 64 << 20
@@ -48,7 +49,7 @@ def fetch(mirror: Mirror, tree: Tree, fresh: Mapping[str, Fresh]) -> dict[str, C
         for file in state.repomd.files
     }
     missing = mirror.pool.missing(wanted)
-    check_space(mirror, sum(wanted[sha].size for sha in missing))
+    check_space(mirror, sum(wanted[sha].size or 0 for sha in missing))
     places = {sha: mirror.pool.path(sha) for sha in wanted if sha not in missing}
     downloads = [wanted[sha] for sha in wanted if sha in missing]
     for download, path in mirror.transport.files(downloads, incoming):
@@ -68,9 +69,11 @@ def read(mirror: Mirror, scratch: Path, index: Repomd, places: Mapping[str, Path
     Raises:
         MetadataError: see `core.package.check_packages` and the reader.
     """
-    reader = mirror.metadata(scratch)
     primary = index.file("primary")
-    assert primary is not None  # noqa: S101  # the parser of repomd.xml refuses one without
+    if primary is None:
+        # Of images: the parser of repomd.xml refuses one without.
+        return Content([], [], {})
+    reader = mirror.metadata(scratch)
     try:
         packages = reader.packages(places[primary.sha256], primary.open_sha256, primary.open_size)
         check_packages(packages)
@@ -117,12 +120,17 @@ def adopt(mirror: Mirror, contents: Mapping[str, Content]) -> None:
                 mirror.pool.adopt(path, sha)
 
 
-def file_list(fresh: Fresh, content: Content, mirror: Mirror) -> list[File]:
-    """All files of a repository as it will be published; repomd.xml byte for byte upstream's."""
+def file_list(name: str, fresh: Fresh, content: Content, mirror: Mirror) -> list[File]:
+    """All files of a repository as it will be published, but its images; its index byte for byte
+    upstream's."""
     files = [File(p.location, p.sha256, p.size) for p in content.packages]
     files += [File(m.location, m.sha256, m.size) for m in fresh.repomd.files]
-    files.append(File("repodata/repomd.xml", mirror.pool.add(fresh.data), len(fresh.data)))
+    return files + [File(path, mirror.pool.add(d), len(d)) for path, d in small(name, fresh)]
+
+
+def small(name: str, fresh: Fresh) -> list[tuple[str, bytes]]:
+    """Path and bytes of what says what is in a repository: its index, a signature, `.treeinfo`."""
+    files = [(kinds.index(name), fresh.data), *fresh.beside.items()]
     if fresh.signature is not None:
-        sha = mirror.pool.add(fresh.signature)
-        files.append(File("repodata/repomd.xml.asc", sha, len(fresh.signature)))
+        files.append((SIGNATURE, fresh.signature))
     return files

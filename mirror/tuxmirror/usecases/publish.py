@@ -9,9 +9,10 @@ from pathlib import Path
 
 from ..core import publication as rules
 from ..core import snapshot as snapshots
-from ..core.config import OPERATORS_KEY, Tree
+from ..core.config import Tree
 from ..core.errors import ConfigError, MirrorError
 from ..core.snapshot import LOCAL, File, Snapshot
+from ..core.tree import OPERATORS_KEY
 from . import locks, manifest, publications, site
 from .context import Mirror, place
 

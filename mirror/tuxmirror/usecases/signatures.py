@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
+from ..core import kinds
 from ..core import snapshot as snapshots
-from ..core.config import OPERATORS_KEY, Tree
+from ..core.config import Tree
 from ..core.errors import DigestError, LockedError, MirrorError, SignatureError
 from ..core.snapshot import LOCAL, Repository, Snapshot
+from ..core.tree import OPERATORS_KEY
 from ..ports import Keyring
+from . import vouching
 from .context import Mirror
 from .upstream import REPOMD, SIGNATURE
 
@@ -87,6 +90,10 @@ def _check(
     try:
         files = snapshots.decode_files(mirror.pool.read(repository.files))
         digests = {file.path: file.sha256 for file in files}
+        if kinds.is_whole(name):
+            yield from _check_list(mirror, tree, name, digests, keyring)
+        if kinds.is_images(name):
+            return
         repomd = mirror.pool.read(digests[REPOMD])
         signature = mirror.pool.read(digests[SIGNATURE]) if SIGNATURE in digests else None
     except (KeyError, MirrorError):
@@ -108,4 +115,25 @@ def _check(
             error.way_out = (
                 f"tuxmirror sync {tree.name} verifies upstream afresh; or add the key to gpgkey"
             )
+            yield error
+
+
+def _check_list(
+    mirror: Mirror, tree: Tree, name: str, digests: Mapping[str, str], keyring: Keyring
+) -> Iterator[MirrorError]:
+    """Of images: whether what vouched for them still does. Raises KeyError, MirrorError."""
+    if kinds.is_images(name):
+        data = mirror.pool.read(digests[kinds.CHECKSUM])
+        try:
+            vouching.prove_list(data, keyring)
+        except MirrorError as error:
+            yield error
+        return
+    repository = name.rpartition("/")[0]
+    # One that is not configured any more has no pin to compare with.
+    if repository in tree.kickstart:
+        data = mirror.pool.read(digests[kinds.TREEINFO])
+        try:
+            vouching.prove_treeinfo(tree, name, data)
+        except MirrorError as error:
             yield error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from ..core.errors import DigestError, MirrorError, NetworkError, gravest
 from ..core.snapshot import Repository, Snapshot
 from ..core.summary import Changes
 from ..ports import Keyring, LastRun
-from . import fetch, freshness, manifest, metadata, spread
+from . import fetch, freshness, images, manifest, metadata, spread
 from .changes import since
 from .channels import follow
 from .context import Mirror
@@ -223,6 +223,7 @@ def _take(
     else:
         totals.bytes += fetch.packages(mirror, tree, keyring, wanted)
     totals.packages += len(wanted)
+    totals.bytes += images.fetch(mirror, tree, change)
     if not source.still_current():
         raise NetworkError("the source changed while it was read", way_out="try again")
     change = source.sealed(change, current)
@@ -257,14 +258,15 @@ def _snapshot(
     }
     for name, fresh in change.fresh.items():
         content = change.contents[name]
-        files = metadata.file_list(fresh, content, mirror)
+        files = metadata.file_list(name, fresh, content, mirror)
+        extra = images.listed(mirror, fresh.images)
         described = {package.sha256: package.description for package in content.packages}
         repositories[name] = Repository(
-            files=mirror.pool.add(snapshots.encode_files(files)),
+            files=mirror.pool.add(snapshots.encode_files([*files, *extra])),
             repomd=fresh.repomd.sha256,
             revision=fresh.repomd.revision,
             packages=len(content.packages),
-            bytes=sum(package.size for package in content.packages),
+            bytes=sum(p.size for p in content.packages) + sum(i.size for i in extra),
             signed_by=fresh.signed_by,
             keys=keys,
             verified=mirror.pool.add(snapshots.encode_verified(described)),
@@ -273,12 +275,18 @@ def _snapshot(
 
 
 def _report(
-    mirror: Mirror, tree: Tree, event: str, changes: Changes, facts: dict[str, object]
+    mirror: Mirror, tree: Tree, event: str, changes: Changes, facts: Mapping[str, object]
 ) -> None:
     mirror.reporter.event(event, tree=tree.name, **facts, **changes.as_dict())
 
 
-def _to_fetch(mirror: Mirror, change: Change) -> dict[str, object]:
+def _to_fetch(mirror: Mirror, change: Change) -> Mapping[str, int]:
     sizes = {p.sha256: p.size for content in change.contents.values() for p in content.packages}
     missing = mirror.pool.missing(sizes)
-    return {"packages": len(missing), "bytes": sum(sizes[sha] for sha in missing)}
+    found = {"packages": len(missing), "bytes": sum(sizes[sha] for sha in missing)}
+    listed = {image.sha256: image.size or 0 for f in change.fresh.values() for image in f.images}
+    if listed:
+        absent = mirror.pool.missing(listed)
+        found["images"] = len(absent)
+        found["bytes"] += sum(listed[sha] for sha in absent)
+    return found

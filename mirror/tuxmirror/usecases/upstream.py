@@ -6,11 +6,16 @@ that does not match its signature is passed over for the next. All repositories 
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import time
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
+from ..core import kinds, treeinfo
 from ..core import repomd as rules
+from ..core.checksums import Image
 from ..core.config import Tree
 from ..core.errors import (
     DigestError,
@@ -20,6 +25,7 @@ from ..core.errors import (
     SignatureError,
     VerificationError,
 )
+from ..core.names import check_unique
 from ..core.repomd import Repomd
 from ..ports import (
     Document,
@@ -29,8 +35,9 @@ from ..ports import (
     Transport,
     Validators,
 )
+from . import vouching
 
-REPOMD = "repodata/repomd.xml"
+REPOMD = kinds.REPOMD
 SIGNATURE = "repodata/repomd.xml.asc"
 MAX_MIRRORLIST = 64 * 1024
 MAX_SIGNATURE = 64 * 1024
@@ -47,7 +54,11 @@ class Shown(NamedTuple):
 
 
 class Fresh(NamedTuple):
-    """A repository that changed, verified. `roots` in the order to fetch from."""
+    """A repository that changed, verified. `roots` in the order to fetch from.
+
+    `data` are the bytes of its index, see `core.kinds`; `images` what it has beside packages and
+    metadata, `beside` small files that are published with it, by their path.
+    """
 
     roots: Sequence[str]
     repomd: Repomd
@@ -55,6 +66,8 @@ class Fresh(NamedTuple):
     signature: bytes | None
     signed_by: str
     validators: Validators
+    images: tuple[Image, ...] = ()
+    beside: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Upstream:
@@ -125,8 +138,10 @@ class Upstream:
         """Whether upstream still shows what was fetched: it may have moved on meanwhile."""
         answers = self._transport.documents(
             [
-                DocumentRequest(f"{state.roots[0]}/{REPOMD}", rules.MAX_BYTES, state.validators)
-                for state in fresh.values()
+                DocumentRequest(
+                    f"{state.roots[0]}/{kinds.index(name)}", rules.MAX_BYTES, state.validators
+                )
+                for name, state in fresh.items()
             ]
         )
         return all(
@@ -175,7 +190,11 @@ class Upstream:
     def _ask(self, names: Sequence[str]) -> list[Document | MirrorError]:
         """What the next root of each shows. Of what was never accepted the signature comes along:
         it will be needed, and a round trip is saved."""
-        new = [self._roots[name][0] for name in names if name not in self._memory]
+        new = [
+            self._roots[name][0]
+            for name in names
+            if name not in self._memory and not kinds.is_whole(name)
+        ]
         requests = [self._request(name) for name in names]
         if self._tree.metadata_signature == "required":
             requests += [_signature_request(root) for root in new]
@@ -187,30 +206,38 @@ class Upstream:
         root = self._roots[name][0]
         known = self._memory.get(name)
         validators = known.validators if known and known.root == root else Validators()
-        return DocumentRequest(f"{root}/{REPOMD}", rules.MAX_BYTES, validators)
+        return DocumentRequest(f"{root}/{kinds.index(name)}", rules.MAX_BYTES, validators)
 
     def _judge(self, name: str, answer: Document | MirrorError) -> Shown | MirrorError | None:
         """What a root shows; an error to pass it over; None where nothing changed."""
         if isinstance(answer, MirrorError):
-            return answer.located(path=REPOMD)
+            return answer.located(path=kinds.index(name))
         known = self._memory.get(name)
         if answer.data is None:
             return None
+        shown = Shown(self._roots[name][0], answer.data, answer.validators)
+        if known and known.trust == self._trust and known.repomd == _sha256(answer.data):
+            return None
+        if kinds.is_images(name):
+            # How old a list is its signature says, which is looked at later.
+            return shown
         try:
             index = rules.parse(answer.data)
         except MirrorError as error:
             return error.located(path=REPOMD)
-        if known and index.sha256 == known.repomd and known.trust == self._trust:
+        return self._older(name, index.revision) or shown
+
+    def _older(self, name: str, revision: int) -> RollbackError | None:
+        known = self._memory.get(name)
+        if known is None or revision >= known.revision or self._allow_rollback:
             return None
-        if known and index.revision < known.revision and not self._allow_rollback:
-            return RollbackError(
-                "upstream is older than what was accepted before",
-                expected=f"revision {known.revision} or later",
-                found=f"revision {index.revision} at {self._roots[name][0]}",
-                path=REPOMD,
-                way_out="if upstream really went back, say --allow-rollback",
-            )
-        return Shown(self._roots[name][0], answer.data, answer.validators)
+        return RollbackError(
+            "upstream is older than what was accepted before",
+            expected=f"revision {known.revision} or later",
+            found=f"revision {revision} at {self._roots[name][0]}",
+            path=kinds.index(name),
+            way_out="if upstream really went back, say --allow-rollback",
+        )
 
     def _pass_over(self, name: str, error: MirrorError) -> None:
         """Go on to the repository's next root, or raise what is to be said of all of them."""
@@ -234,7 +261,7 @@ class Upstream:
         while True:
             try:
                 return self._proven(name, shown, keyring)
-            except (VerificationError, NetworkError) as error:
+            except (VerificationError, NetworkError, RollbackError) as error:
                 self._pass_over(name, error)
             # The next root may be unchanged or unusable: `changed`'s rules hold for it too.
             shown = self._next(name)
@@ -250,6 +277,47 @@ class Upstream:
             )
 
     def _proven(self, name: str, shown: Shown, keyring: Keyring) -> Fresh:
+        if kinds.is_images(name):
+            return self._image_folder(name, shown, keyring)
+        if kinds.is_kickstart(name):
+            return self._kickstart(name, shown, keyring)
+        return self._packages(name, shown, keyring)
+
+    def _image_folder(self, name: str, shown: Shown, keyring: Keyring) -> Fresh:
+        index, images, signer = vouching.prove_list(shown.data, keyring)
+        older = self._older(name, index.revision)
+        if older:
+            raise older
+        return Fresh(
+            self._others(name, shown), index, shown.data, None, signer, shown.validators, images
+        )
+
+    def _kickstart(self, name: str, shown: Shown, keyring: Keyring) -> Fresh:
+        url = f"{shown.root}/{kinds.TREEINFO}"
+        [answer] = self._transport.documents([DocumentRequest(url, treeinfo.MAX_BYTES)])
+        if isinstance(answer, MirrorError):
+            raise answer.located(path=kinds.TREEINFO)
+        data = answer.data or b""
+        info = vouching.prove_treeinfo(self._tree, name, data)
+        if vouching.check_repomd(info, shown.data):
+            fresh = self._vouched(name, shown, keyring)
+        else:
+            fresh = self._packages(name, shown, keyring)
+        check_unique(
+            [*(file.location for file in fresh.repomd.files), *(i.path for i in info.images)]
+        )
+        return fresh._replace(images=info.images, beside={kinds.TREEINFO: data})
+
+    def _vouched(self, name: str, shown: Shown, keyring: Keyring) -> Fresh:
+        """By the `.treeinfo`; a good signature is published besides, where there is one."""
+        [answer] = self._transport.documents([_signature_request(shown.root)])
+        if not isinstance(answer, MirrorError) and answer.data:
+            with contextlib.suppress(SignatureError):
+                signer = keyring.verify_detached(shown.data, answer.data)
+                return self._fresh(name, shown, answer.data, signer)
+        return self._fresh(name, shown, None, "pinned")
+
+    def _packages(self, name: str, shown: Shown, keyring: Keyring) -> Fresh:
         if self._tree.metadata_signature == "pinned":
             return self._pinned(name, shown)
         for attempt in range(_SIGNATURE_ATTEMPTS):
@@ -292,7 +360,7 @@ class Upstream:
 
     def _pinned(self, name: str, shown: Shown) -> Fresh:
         fresh = self._fresh(name, shown, None, "pinned")
-        expected = self._tree.repomd_sha256[name]
+        expected = self._tree.repomd_sha256.get(name)
         if fresh.repomd.sha256 != expected:
             raise DigestError(
                 "repomd.xml is not the pinned one",
@@ -304,9 +372,17 @@ class Upstream:
         return fresh
 
     def _fresh(self, name: str, shown: Shown, signature: bytes | None, signer: str) -> Fresh:
-        roots = [shown.root, *(root for root in self._roots[name] if root != shown.root)]
         index = rules.parse(shown.data)
+        roots = self._others(name, shown)
         return Fresh(roots, index, shown.data, signature, signer, shown.validators)
+
+    def _others(self, name: str, shown: Shown) -> list[str]:
+        """All that may have what a root shows, that one first."""
+        return [shown.root, *(root for root in self._roots[name] if root != shown.root)]
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _signature_request(root: str) -> DocumentRequest:

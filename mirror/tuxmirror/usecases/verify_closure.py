@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ..core import kinds
 from ..core.config import Tree
 from ..core.errors import MirrorError, RefusedError, StorageError, VerificationError
 from ..core.policy import closure
@@ -48,6 +49,7 @@ def _gaps(mirror: Mirror, tree: Tree, snapshot: Snapshot, whole: Snapshot) -> li
         repository.files: (name, repository)
         for each in (whole, snapshot)
         for name, repository in sorted(each.repositories.items())
+        if not kinds.is_whole(name)
     }
     metadata = [contents.metadata_of(mirror, tree, *named) for named in both.values()]
     solver = mirror.solver(mirror.state.incoming(tree.name))
@@ -75,5 +77,6 @@ def _packages(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> dict[str, str]:
     return {
         package.sha256: package.nevra
         for name, repository in snapshot.repositories.items()
+        if not kinds.is_whole(name)
         for package in contents.read(mirror, tree, name, repository).packages
     }

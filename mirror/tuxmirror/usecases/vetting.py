@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..core import guards, journal
+from ..core import guards, journal, kinds
 from ..core import snapshot as snapshots
 from ..core.advisory.model import Advisory, Scope, scope_of
 from ..core.config import Tree
@@ -199,7 +199,8 @@ class _Reading:
 
     def facts(self, first: Mapping[str, int]) -> Facts:
         for name, repository in sorted(self._source.repositories.items()):
-            self._read(name, repository)
+            if not kinds.is_whole(name):
+                self._read(name, repository)
         return Facts(
             self._items,
             self._modules,
