@@ -2,4 +2,6 @@ import sys
 
 from .cli import main
 
-sys.exit(main())
+# Processes that work for this one import it again.
+if __name__ == "__main__":
+    sys.exit(main())

@@ -70,6 +70,25 @@ def test_a_killed_worker_and_a_new_scheduler_delay_a_run_and_no_more(
     assert len(packages(site)) == 3
 
 
+def test_processes_of_this_machine_make_what_one_process_makes(
+    bucket_site, upstream, tiny_upstream, keys, synced_master
+):
+    site = bucket_site
+    site.runner = None
+    site.main["workers"] = "local:2"
+    run = site.sync("--json")
+    assert run.status == 0, run
+    assert upstreams(shown(site)) == upstreams(synced_master.view())
+    before = shown(site)
+    next_state(tiny_upstream, 1)
+    tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("evil")], signed_by=keys.stranger)
+    tiny_upstream.publish()
+    refused = site.sync("--json")
+    assert refused.status == 4, refused
+    assert refused.error["path"].endswith("evil-1.0-1.el9.x86_64.rpm")
+    assert shown(site) == before
+
+
 def test_a_scheduler_that_is_not_there_is_told(bucket_site):
     bucket_site.main["workers"] = "tcp://127.0.0.1:9"
     bucket_site.backoff = 1

@@ -24,9 +24,15 @@ from .s3 import free_port
 
 
 class Dask:
-    """`workers` processes of one thread each; `environment` is theirs."""
+    """`workers` processes of one thread each; `environment` is theirs.
 
-    def __init__(self, environment: Mapping[str, str], workers: int = 2) -> None:
+    `nanny`: each is started again when it dies, by a process beside it.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], workers: int = 2, nanny: bool = False
+    ) -> None:
+        self._nanny = nanny
         roots = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "mirror")])
         self._environment = {
             **os.environ,
@@ -42,7 +48,8 @@ class Dask:
         self.address = f"tcp://127.0.0.1:{free_port()}"
         self._scheduler = self._start_scheduler()
         self._workers = [self._start_worker(number) for number in range(self._number)]
-        self.wait(self._number)
+        if self._number:
+            self.wait(self._number)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -97,7 +104,8 @@ class Dask:
 
     def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
         space = self._folder / f"worker-{number}"
-        options = ("--nthreads", "1", "--no-nanny", "--host", "127.0.0.1")
+        nanny = "--nanny" if self._nanny else "--no-nanny"
+        options = ("--nthreads", "1", nanny, "--host", "127.0.0.1")
         return self._start("worker", self.address, *options, "--local-directory", str(space))
 
     def _start(self, role: str, *arguments: str) -> subprocess.Popen[bytes]:

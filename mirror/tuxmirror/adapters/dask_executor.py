@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from typing import Any, Generic, TypeVar
 
-from ..core.errors import ConfigError, MirrorError, NetworkError, VerificationError
+from ..core.errors import ConfigError, MirrorError, NetworkError
+from .local_executor import ends_workers
 
 Piece = TypeVar("Piece")
 Result = TypeVar("Result")
@@ -102,11 +103,7 @@ class DaskExecutor(Generic[Piece, Result]):
         try:
             result: Result = future.result(timeout=self._patience)
         except KilledWorker as error:
-            raise VerificationError(
-                "a batch of packages ends every process that looks at it",
-                found=str(error)[:200],
-                way_out="sync without workers = to learn which; nothing was published",
-            ) from None
+            raise ends_workers(str(error)[:200]) from None
         except ModuleNotFoundError as error:
             raise ConfigError(
                 f"a worker lacks the Python library '{error.name}'",
