@@ -109,15 +109,16 @@ def check_space(mirror: Mirror, needed: int) -> None:
 
 def adopt(mirror: Mirror, contents: Mapping[str, Content]) -> None:
     """Verified and read: now it belongs into the pool."""
-    for content in contents.values():
-        for sha, path in content.metadata.items():
-            if not mirror.pool.same(path, sha):
-                if not path.exists():
-                    # Another repository of the tree may have the very same file.
-                    if not mirror.pool.missing([sha]):
-                        continue
-                    raise VerificationError("metadata vanished meanwhile", path=str(path))
-                mirror.pool.adopt(path, sha)
+    # Repositories of a tree may have the very same file, and a pool may take its time with one.
+    places = {sha: path for content in contents.values() for sha, path in content.metadata.items()}
+    for sha, path in places.items():
+        if not mirror.pool.same(path, sha):
+            if not path.exists():
+                # A run before this one may have come so far.
+                if not mirror.pool.missing([sha]):
+                    continue
+                raise VerificationError("metadata vanished meanwhile", path=str(path))
+            mirror.pool.adopt(path, sha)
 
 
 def file_list(name: str, fresh: Fresh, content: Content, mirror: Mirror) -> list[File]:
