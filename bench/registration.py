@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import secrets
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import mean, median, quantiles
+from statistics import median, quantiles
 from typing import NamedTuple
 
 import requests
 
-from tests.support.nginx import free_port, in_front, memory_folder
 from tests.support.postgresql import PostgreSQL
 from tests.support.service import Operator
 from tuxmirror.adapters.registry_db import DatabaseRegistry
@@ -28,39 +25,20 @@ from tuxmirror.adapters.state_files import load_pepper, private_directory
 from tuxmirror.core.credentials import Digests, make_key, make_public_id
 from tuxmirror.core.licence import HostFacts, Terms
 
+from .figures import Figure
+from .load import wrk
 from .work import fresh_filesystem
 
 LICENCES = 1_000
 HOSTS = 10_000
 _CONNECTIONS = 8
+TITLE = "Registration under load"
+ABOUT = (
+    f"{LICENCES:,} licences and {HOSTS:,} hosts in the registry, on ext4; PostgreSQL writes through"
+    " to the disk. Load and server share the machine, which was not otherwise idle: read ratios,"
+    " not absolute figures."
+)
 _REGISTER = "/cln/api/els/token/register"
-_GATED = "almalinux/9.2"
-_OPEN = "almalinux/8.8"
-_PACKAGES = "BaseOS/x86_64/os/Packages"
-_TREES = f"""[{_OPEN}]
-repos = BaseOS
-arches = x86_64
-gpgkey = /k
-open = yes
-upstream = http://127.0.0.1:1/
-"""
-
-
-class Figure(NamedTuple):
-    """One line of the report. `good` is whether the target was met; None: there is none."""
-
-    what: str
-    value: str
-    target: str = ""
-    good: bool | None = None
-
-
-class Load(NamedTuple):
-    """What wrk measured: answers a second, p99 in milliseconds, answers other than 2xx and 3xx."""
-
-    rate: float
-    p99: float
-    failed: int
 
 
 class Paced(NamedTuple):
@@ -100,27 +78,8 @@ def site(folder: Path, database: str = "") -> Iterator[tuple[Operator, list[str]
         yield operator, fill(operator, url)
 
 
-def wrk(url: str, script: Path, seconds: int, connections: int) -> Load:
-    done = subprocess.run(
-        ["wrk", "--latency", "-t1", f"-c{connections}", f"-d{seconds}", "-s", str(script), url],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    text = done.stdout
-    number, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", text).groups()  # type: ignore[union-attr]
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    failed = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
-    assert rate, text
-    return Load(
-        float(rate[1]),
-        float(number) * {"us": 0.001, "ms": 1, "s": 1000}[unit],
-        int(failed[1]) if failed else 0,
-    )
-
-
 def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
+    """What all threads of a process have used so far, in ticks of the kernel's clock."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -237,87 +196,9 @@ def p99(values: list[float]) -> float:
     return quantiles(values, n=100)[98]
 
 
-def content(folder: Path, rounds: int) -> list[Figure]:
-    """4 kB files from nginx at 64 connections: with a token, from an open tree, and from a server
-    that gives them to everybody with the same headers and log."""
-    with fresh_filesystem(folder) as place, memory_folder() as memory:
-        operator = Operator(place / "operator", main=f"leases = {memory}/leases", trees=_TREES)
-        operator.publish({
-            f"{tree}/{_PACKAGES}/f{number}.rpm": os.urandom(4096)
-            for number in range(50) for tree in (_GATED, _OPEN)
-        })  # fmt: skip
-        port = free_port()
-        plain = (
-            f"server {{ listen 127.0.0.1:{port}; root {operator.public}/vetted;"
-            " sendfile on; tcp_nopush on; keepalive_requests 100000;"
-            " add_header Cache-Control $tux_cache_gated; add_header X-Content-Type-Options nosniff;"
-            f" access_log {operator.root}/plain.log tuxmirror buffer=64k flush=5s; }}"
-        )
-        workers = os.cpu_count() or 2
-        with (
-            operator.serve() as service,
-            in_front(operator, service.address, memory, workers=workers, more=plain) as front,
-        ):
-            token = front.register(operator.create_licence("--product", "esu")).json()["token"]
-            kinds = {
-                "without a gate": (f"http://127.0.0.1:{port}", f"/{_GATED}"),
-                "an open tree of the same server": (front.url, f"/{_OPEN}"),
-                "with a token": (front.url, f"/{_GATED}/{token}"),
-            }
-            found: dict[str, list[Load]] = {kind: [] for kind in kinds}
-            spent = dict.fromkeys(kinds, 0.0)
-            for _ in range(rounds * 4):
-                for kind, (url, base) in kinds.items():
-                    before = sum(map(cpu_seconds, front.workers))
-                    load = wrk(url, files_script(operator.root, base), 2, 64)
-                    spent[kind] += (sum(map(cpu_seconds, front.workers)) - before) / load.rate
-                    found[kind].append(load)
-    # Over all rounds: what else the machine does comes and goes.
-    rates = {kind: mean(load.rate for load in loads) for kind, loads in found.items()}
-    del found["with a token"]
-    figures = [
-        Figure(f"4 kB files a second, {kind}", f"{rate:.0f}") for kind, rate in rates.items()
-    ]
-    for kind in found:
-        ratio = rates["with a token"] / rates[kind]
-        figures.append(
-            Figure(f"with a token to {kind}, files a second", f"{ratio:.2f}", "0.90", ratio >= 0.9)
-        )
-        cost = spent[kind] / spent["with a token"]
-        figures.append(Figure("the same by nginx' processor time for each", f"{cost:.2f}"))
-    return figures
-
-
-def files_script(folder: Path, base: str) -> Path:
-    script = folder / "files.lua"
-    script.write_text(
-        "request = function() return wrk.format('GET', string.format("
-        f"'{base}/{_PACKAGES}/f%d.rpm', math.random(0, 49))) end\n"
-    )
-    return script
-
-
-def markdown(figures: list[Figure], machine: str) -> str:
-    lines = [
-        "# Registration and serving under load",
-        "",
-        f"{time.strftime('%Y-%m-%d')}, {machine}.",
-        f"{LICENCES:,} licences and {HOSTS:,} hosts in the registry, on ext4; PostgreSQL writes"
-        " through to the disk. Load and server share the machine, which was not otherwise idle:"
-        " read ratios, not absolute figures.",
-        "",
-        "| what | measured | target | |",
-        "|---|---:|---:|---|",
-    ]
-    for figure in figures:
-        verdict = {None: "", True: "met", False: "**missed**"}[figure.good]
-        lines.append(f"| {figure.what} | {figure.value} | {figure.target} | {verdict} |")
-    return "\n".join([*lines, ""])
-
-
-def run(folder: Path, rounds: int) -> list[Figure]:
+def run(folder: Path) -> list[Figure]:
     """Every figure of the report."""
     figures = registrations(folder, "SQLite", "", 50)
     with PostgreSQL(durable=True) as server, server.database() as url:
         figures += registrations(folder, "PostgreSQL", url, 200)
-    return [*figures, *guessing(folder), *content(folder, rounds)]
+    return [*figures, *guessing(folder)]

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import NamedTuple
 
 from tests.support.fileserver import FileServer
@@ -13,7 +14,8 @@ from tests.support.keys import SigningKey
 from tests.support.slowline import SlowLine
 from tests.support.tree import UpstreamTree
 
-from . import measure, plot, plugin, upstream
+from . import figures, measure, plot, plugin, upstream
+from .figures import Figure
 from .measure import Cost, Series
 from .peers import ONCE, PEERS, Site, tuxmirror_command
 from .work import fresh_filesystem
@@ -218,15 +220,27 @@ def dnf_plugin(bench: Bench) -> list[Row]:
     return rows
 
 
-def serving(bench: Bench) -> list[Row]:
-    """Registration and nginx under load: other figures, in a report of their own."""
-    from . import registration, report
+def registrations(bench: Bench) -> list[Row]:
+    """Registration under load: other figures, in a report of their own."""
+    from . import registration
 
-    text = registration.markdown(
-        registration.run(bench.folder / "registration", bench.rounds), report.machine()
-    )
+    return _figures("registration", registration, registration.run(bench.folder / "registration"))
+
+
+def serving(bench: Bench) -> list[Row]:
+    """nginx with the gate and without, in a report of its own."""
+    from . import serving
+
+    return _figures("serving", serving, serving.run(bench.folder / "serving", bench.rounds * 8))
+
+
+def _figures(name: str, part: ModuleType, found: list[Figure]) -> list[Row]:
+    """Writes bench/results/<name>.md; `part` has the report's TITLE and ABOUT."""
+    from . import report
+
+    text = figures.markdown(part.TITLE, part.ABOUT, found, report.machine())
     RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "registration.md").write_text(text)
+    (RESULTS / f"{name}.md").write_text(text)
     print(text)
     return []
 
@@ -268,7 +282,8 @@ SCENARIOS: dict[str, Callable[[Bench], list[Row]]] = {
     "snapshot": snapshot,
     "plugin": dnf_plugin,
     "growth": growth,
-    "registration": serving,
+    "registration": registrations,
+    "serving": serving,
     "advisories": advisory_formats,
     "scale": engines,
     "tracker": tracker_pages,

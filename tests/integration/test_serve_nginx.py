@@ -22,7 +22,23 @@ TREES = (
     "[tuxcare/8.8/extra]\ntype = local\nsource = /s\narches = x86_64\ngpgkey = /k\nopen = yes\n"
 )
 EXTRA = "tuxcare/8.8/extra/x86_64/repodata/repomd.xml"
-FILES = {**CONTENT, EXTRA: b"<extra/>", "tuxcare/9.2/esu/RPM-GPG-KEY-TuxCare": b"key"}
+# nginx has a place of its own for packages: what looks like them and is not, and what is.
+PACKAGES = {
+    f"almalinux/9.2/{OS}/Packages/x-latest-1-1.el9.noarch.rpm": b"may change",
+    "almalinux/9.2/BaseOS/RPM-GPG-KEY-x.rpm": b"key",
+    "almalinux/9.2/BaseOS/RPM-GPG-KEY-x.asc": b"key",
+    f"almalinux/8.8/{OS}/Packages/open-1-1.el8.noarch.rpm": b"open",
+    "tuxcare/8.8/extra/x86_64/open-1-1.el8.noarch.rpm": b"open",
+    "tuxcare/8.8/esu/x86_64/gated-1-1.el8.noarch.rpm": b"gated",
+    "tuxcare/9.2/base/x86_64/open-1-1.el9.noarch.rpm": b"open",
+    "tuxcare/9.2/esu/x86_64/gated-1-latest.el9.noarch.rpm": b"gated",
+}
+FILES = {
+    **CONTENT,
+    **PACKAGES,
+    EXTRA: b"<extra/>",
+    "tuxcare/9.2/esu/RPM-GPG-KEY-TuxCare": b"key",
+}
 GATED = f"almalinux/9.2/{REPOMD}"
 KINDS = {
     "essential": ("--product", "essential"),
@@ -66,7 +82,7 @@ def test_nginx_finds_no_fault_with_it(site):
 
 
 PATHS = [
-    *("/" + path for path in FILES),
+    *("/" + path for path in FILES if path not in PACKAGES),
     *("/", "/tuxcare", "/tuxcare/", "/almalinux", "/almalinux/", "/almalinux/9.2"),
     *("/almalinux/9.2/", "/almalinux/9.2/BaseOS", f"/almalinux/9.2/{OS}/repodata/"),
     *(
@@ -130,6 +146,19 @@ def test_with_a_token_it_answers_as_the_embedded_server_does(site, kind):
     assert {200, 403} <= found | ({200} if kind == "nowhere" else set())
 
 
+@pytest.mark.parametrize("kind", ["essential", "esu", "canary", None])
+@pytest.mark.parametrize("path", PACKAGES)
+def test_what_looks_like_a_package_is_answered_as_the_embedded_server_does(site, kind, path):
+    if kind is None:
+        same(site, "/" + path)
+        return
+    token = site.tokens[kind]
+    # Once from the service, once by the lease.
+    found = {same(site, with_token(path, token)) for _ in range(2)}
+    found |= {same(site, "/" + path, Authorization=f"Bearer {token}") for _ in range(2)}
+    assert found == {403 if kind == "essential" and "/esu/" in path else 200}
+
+
 def test_the_licence_chooses_the_channel_also_of_open_files(site):
     for path in (GATED, "almalinux/9.2/RPM-GPG-KEY-AlmaLinux-9", EXTRA):
         for token, content in ((site.tokens["canary"], b"canary " + FILES[path]),):
@@ -189,7 +218,8 @@ def test_a_lease_ends_with_its_time_and_belongs_to_one_token(site, memory):
     slots = sorted(int(path.name) for path in (memory / "leases").iterdir())
     assert abs(slots[-1] - time.time() // 10) <= 1
     assert len(slots) <= 3
-    names = {path.name for path in (memory / "leases" / str(slots[-1])).iterdir()}
+    names = {path.name for path in (memory / "leases" / str(slots[-1])).glob("*/*/*")}
+    assert names
     assert names <= set(site.tokens.values())
     assert {path.stat().st_mode & 0o777 for path in (memory / "leases").rglob("*")
             if not path.is_symlink()} == {0o711}  # fmt: skip

@@ -31,8 +31,17 @@ def test_every_placeholder_is_filled():
 
 def test_each_open_tree_has_its_places():
     text = render(replace(DEFAULT, open_trees=("almalinux/9.6", "tuxcare/9.2/x.y")))
-    assert text.count("almalinux/9\\.6") == 3
+    assert text.count('~ "^/(?<tux_tree>almalinux/9\\.6)/') == 2
+    assert text.count('~ "^/almalinux/9\\.6/') == 1
     assert text.count("x\\.y/") == 3
+
+
+def test_the_place_of_packages_passes_over_releases_in_which_something_is_open():
+    [before] = re.findall(r'location ~ "\^/(.*)\(\?<tux_tree>.*\\\.rpm\)\)\$"', render(DEFAULT))
+    assert before == ""
+    text = render(replace(DEFAULT, open_trees=("tuxcare/9.2/x", "a/b.c", "a/b.c/d")))
+    [before] = re.findall(r'location ~ "\^/(.*)\(\?<tux_tree>.*\\\.rpm\)\)\$"', text)
+    assert before == "(?!(?:a/b\\.c|tuxcare/9\\.2)/)"
 
 
 @pytest.mark.parametrize(

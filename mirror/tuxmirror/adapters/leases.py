@@ -2,12 +2,13 @@
 
     <leases>/                           on a tmpfs: tokens are never written to a disk
         <slot>/                         the time in seconds, by SLOT_SECONDS
-            <token>/almalinux/9.2       symlink to <public>/<channel>/almalinux/9.2
-            <token>/tuxcare/9.2/esu
+            almalinux/9.2/<token>       symlink to <public>/<channel>/almalinux/9.2
+            tuxcare/9.2/<token>/esu
 
-nginx looks for a file below the slot of its own clock. So a lease ends by itself, whatever becomes
-of this service, and one look-up of a path is all that it costs. Folders can be entered and not
-listed: who finds something has the token already. Slots that are over are removed.
+A file lies there as in its URL, so nginx has nothing to put together; it looks below the slot of
+its own clock. So a lease ends by itself, whatever becomes of this service, and one look-up of a
+path is all that it costs. Folders can be entered and not listed: who finds something has the token
+already. Slots that are over are removed.
 """
 
 from __future__ import annotations
@@ -74,13 +75,14 @@ class Leases:
             return
         now = int(self._clock()) // SLOT_SECONDS
         whole = entitlement.whole(segments)
+        *parents, name = entitlement.ContentPath(whole, token).within(None).split("/")
         with contextlib.suppress(OSError):
             parent = self._slot(now)
-            for name in (token, *whole[:-1]):
-                parent = parent / name
+            for part in parents:
+                parent = parent / part
                 _enterable(parent)
             with contextlib.suppress(FileExistsError):
-                (parent / whole[-1]).symlink_to(self._public.joinpath(channel, *whole))
+                (parent / name).symlink_to(self._public.joinpath(channel, *whole))
 
     def _slot(self, now: int) -> Path:
         slot = self._folder / str(now)

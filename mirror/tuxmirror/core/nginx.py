@@ -79,11 +79,14 @@ def fill(template: str, settings: Settings, more: Mapping[str, str] = _NOTHING) 
         "open_trees": _open_trees(_OPEN_TREE, settings.open_trees),
         "open_trees_token": _open_trees(_OPEN_TREE_CHOSEN, settings.open_trees),
         "open_trees_generation": _open_trees(_OPEN_TREE_GENERATION, settings.open_trees),
+        "not_open": _not_open(settings.open_trees),
         "log": _LOG,
+        "log_leased": _LOG_LEASED,
         "proxy": _PROXY,
         "authorize": _AUTHORIZE,
         "ask_open": _ASK_OPEN,
         "gated": _headers("$tux_cache_gated", tls),
+        "gated_for_ever": _headers('"private, max-age=31536000, immutable"', tls),
         "open": _headers("$tux_cache_open", tls),
         **_PATTERNS,
         **more,
@@ -160,6 +163,12 @@ def _open_tree(template: str, name: str) -> str:
     )
 
 
+def _not_open(names: Sequence[str]) -> str:
+    """A look-ahead that passes over the releases in which something is open."""
+    releases = sorted({"/".join(map(re.escape, name.split("/")[:2])) for name in names})
+    return f"(?!(?:{'|'.join(releases)})/)" if releases else ""
+
+
 # Possessive: what is no match is found out at once.
 _SEGMENT = "[A-Za-z0-9._+~^-]++"
 _TOKEN = "(?!RPM-GPG-KEY-)[A-Za-z0-9_-]{32,}"  # noqa: S105  (what one looks like)
@@ -171,6 +180,11 @@ _PATTERNS = {
     "key_file": _KEY_FILE,
     "site": "|".join(root for root in OPEN_ROOTS if root != "rss_feed"),
     "tree": f"(?<tux_tree>{_SEGMENT}/{_SEGMENT})",
+    # A package with a name of its own: not one of a generation, nor a key, nor what is open.
+    "package": (
+        rf"(?<tux_rest>(?!\.|base/)(?:{_SEGMENT}/){{2,}}+"
+        r"[A-Za-z0-9._+~^]++(?:-(?!latest-)[A-Za-z0-9._+~^]*+)*+(?<=\.rpm))"
+    ),
     "rest": f"(?<tux_rest>{_SEGMENT}(?:/{_SEGMENT})*+)",
     "open_own": "(?<tux_rest>base/@path@|@oval@)",
     "generation": r"\.generation-(?<tux_generation>[1-9][0-9]{0,8})",
@@ -248,6 +262,12 @@ map $uri $tux_logged {
 log_format tuxmirror '$remote_addr [$time_iso8601] $request_method $tux_logged $status '
                      '$body_bytes_sent $request_time';"""
 
+_LOG_LEASED = """\
+# The same for files that were found below a lease, where it is known what stands where.
+log_format tuxmirror_leased '$remote_addr [$time_iso8601] $request_method '
+                            '/$tux_tree/<token>/$tux_rest $status '
+                            '$body_bytes_sent $request_time';"""
+
 _TEMPLATE = """\
 # Written by `tuxmirror nginx-config`: put it into /etc/nginx/conf.d/, and write it again rather
 # than editing it. nginx.conf itself wants `worker_processes auto;`, `pcre_jit on;` and as many
@@ -313,6 +333,7 @@ map $tux_lifetime $tux_cache_gated {
 }
 
 @log@
+@log_leased@
 @refuse_plain@
 server {
 @listen@
@@ -363,6 +384,7 @@ server {
     # Open, and the token in a header may name another channel.
     error_page 418 = @tux_ask_open;
     error_page 419 = @tux_ask_feed;
+    error_page 420 = @tux_ask_key;
 
     # -- registration ---------------------------------------------------------------------------
 
@@ -382,6 +404,21 @@ server {
     }
     location = /openapi.json {
         @proxy@
+    }
+
+    # -- packages, below a lease ----------------------------------------------------------------
+    # Nearly all that hosts ask for, so it is found first, and everything about it is constant.
+    # What it lets through, and what has no lease, the places below decide.
+
+    location ~ "^/@not_open@@tree@/@token@/@package@$" {
+        access_log @access_log@ tuxmirror_leased buffer=64k flush=5s;
+        root @leases@/$tux_slot;
+        error_page 403 404 = @tux_ask;
+        error_page 301 = @tux_missing;
+        error_page 405 = @tux_method;
+        types {}
+        default_type application/x-rpm;
+        @gated_for_ever@
     }
 
     # -- mirror lists and what they lead to -----------------------------------------------------
@@ -426,7 +463,7 @@ server {
 @open_trees_token@
     # Looks below the lease and nowhere else; where there is none, nothing is found.
     location ~ "^/@tree@/@token@/(?!(?:@segment@/)?@key_file@$)@rest@$" {
-        alias @leases@/$tux_slot/$tux_token/$tux_tree/$tux_rest;
+        root @leases@/$tux_slot;
         error_page 403 404 = @tux_ask;
         error_page 301 = @tux_missing;
         error_page 405 = @tux_method;
@@ -449,7 +486,7 @@ server {
     }
 
     location ~ "^/(?:@segment@/){1,3}@key_file@$" {
-        if ($tux_bearer) { return 418; }
+        if ($tux_bearer) { return 420; }
         root @vetted@;
         types {}
         default_type application/pgp-keys;
@@ -485,7 +522,7 @@ server {
     # -- with a token in a header, or with none -------------------------------------------------
 
     location ~ "^/@tree@/@rest@$" {
-        alias @leases@/$tux_slot/$tux_bearer/$tux_tree/$tux_rest;
+        alias @leases@/$tux_slot/$tux_tree/$tux_bearer/$tux_rest;
         error_page 403 404 = @tux_ask;
         error_page 301 = @tux_missing;
         error_page 405 = @tux_method;
@@ -502,11 +539,15 @@ server {
         @gated@
     }
 
-    # Files in these that have no type by their name are keys and feeds.
     location @tux_ask_open {
+        @ask_open@
+    }
+    location @tux_ask_key {
+        types {}
         default_type application/pgp-keys;
         @ask_open@
     }
+    # What has no type by its name is a feed.
     location @tux_ask_feed {
         default_type application/rss+xml;
         @ask_open@
