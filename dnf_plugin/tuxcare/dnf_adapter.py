@@ -1,7 +1,6 @@
 """dnf's packages and transactions as the plain values that the pins judge."""
 
 import os
-from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import dnf
 import dnf.transaction
@@ -14,8 +13,12 @@ from tuxcare.host import HostPaths, TuxcareConf
 from tuxcare.pins import Change, Leaving, Package, Pins
 from tuxcare.provenance import Source
 
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 
-def load_pins(base: dnf.Base) -> Optional[Pins]:
+
+def load_pins(base: dnf.Base) -> "Optional[Pins]":
     """The pins of the root that `base` works on; None where FIPS mode is off.
 
     Raises TuxcareError, PermissionError.
@@ -32,7 +35,7 @@ def load_pins(base: dnf.Base) -> Optional[Pins]:
     return Pins.from_manifest(found, choice.mode, base.conf.basearch, trust)
 
 
-def to_package(package: Any) -> Package:
+def to_package(package: "Any") -> Package:
     """A hawkey package as a plain value that remembers it."""
     return Package(
         package.name,
@@ -63,7 +66,7 @@ class RepositoryTrust:
         self._urls: Dict[str, Tuple[str, ...]] = {}
         self._verdicts: Dict[Tuple[Any, ...], Optional[str]] = {}
 
-    def __call__(self, package: Package, repositories: Sequence[str]) -> Optional[str]:
+    def __call__(self, package: Package, repositories: "Sequence[str]") -> "Optional[str]":
         remote: Any = package.ref
         if remote.reponame == hawkey.CMDLINE_REPO_NAME:
             problem = self._signature_problem(package)
@@ -75,7 +78,7 @@ class RepositoryTrust:
         signature_problem = self._signature_problem(package)
         return "{}, and {}".format(problem, signature_problem) if signature_problem else None
 
-    def _source_problem(self, remote: Any, repositories: Tuple[str, ...]) -> Optional[str]:
+    def _source_problem(self, remote: "Any", repositories: "Tuple[str, ...]") -> "Optional[str]":
         key = (remote.reponame, remote.baseurl, repositories)
         if key not in self._verdicts:
             urls = self._repository_urls(remote.reponame)
@@ -86,13 +89,13 @@ class RepositoryTrust:
             )
         return self._verdicts[key]
 
-    def _repository_urls(self, name: str) -> Tuple[str, ...]:
+    def _repository_urls(self, name: str) -> "Tuple[str, ...]":
         if name not in self._urls:
             repo = self._base.repos.get(name)
             self._urls[name] = repository_urls(repo) if repo is not None else ()
         return self._urls[name]
 
-    def _signature_problem(self, package: Package) -> Optional[str]:
+    def _signature_problem(self, package: Package) -> "Optional[str]":
         if self._checker is None:
             from tuxcare.signature import KeyChecker
 
@@ -100,17 +103,17 @@ class RepositoryTrust:
         return self._checker.problem(local_path(package.ref), package[:6])
 
 
-def local_path(package: Any) -> Optional[str]:
+def local_path(package: "Any") -> "Optional[str]":
     """The file of a package that needs no download; None for one that does."""
     return package.localPkg() if package._is_local_pkg() else None
 
 
-def every_package(base: dnf.Base) -> Any:
+def every_package(base: dnf.Base) -> "Any":
     """A query over all of the sack, whatever anybody excludes."""
     return base.sack.query(flags=hawkey.IGNORE_EXCLUDES)
 
 
-def installonly_packages(base: dnf.Base, everything: Any) -> List[Any]:
+def installonly_packages(base: dnf.Base, everything: "Any") -> "List[Any]":
     """The installed packages of which several versions may be installed (kernels)."""
     return list(everything.installed().filter(provides=list(base.conf.installonlypkgs)))
 
@@ -149,7 +152,9 @@ def to_change(base: dnf.Base, rules: Pins) -> Change:
     )
 
 
-def _replacements(base: dnf.Base, arriving: Iterable[Package]) -> Dict[Any, Tuple[Package, ...]]:
+def _replacements(
+    base: dnf.Base, arriving: "Iterable[Package]"
+) -> "Dict[Any, Tuple[Package, ...]]":
     found: Dict[Any, Tuple[Package, ...]] = {}
     for package in arriving:
         for old in base._goal.obsoleted_by_package(package.ref):

@@ -10,16 +10,18 @@ transaction with a package that the metadata places elsewhere (xml:base) is stop
 would send the header there.
 """
 
-from typing import Any, List, Optional
-
 from tuxcare import host, variables
 from tuxcare.hostfiles import HostPaths
 from tuxcare.provenance import lies_under, site
 
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Any, List, Optional
+
 _SPELLINGS = ("/$" + variables.TOKEN, "/${" + variables.TOKEN + "}")
 
 
-def send_token(base: Any, paths: HostPaths, token: str) -> None:
+def send_token(base: "Any", paths: HostPaths, token: str) -> None:
     """Moves the token of every enabled repository that may have it into a header.
 
     Raises TuxcareError. Repositories that may not have it keep the variable, which is unset.
@@ -32,7 +34,7 @@ def send_token(base: Any, paths: HostPaths, token: str) -> None:
             repo.set_http_headers(["Authorization: Bearer " + token])
 
 
-def misplaced(base: Any, paths: HostPaths) -> Optional[str]:
+def misplaced(base: "Any", paths: HostPaths) -> "Optional[str]":
     """What is wrong with a resolved transaction that would send the header elsewhere, else None.
 
     Raises TuxcareError.
@@ -54,7 +56,7 @@ def misplaced(base: Any, paths: HostPaths) -> Optional[str]:
     return None
 
 
-def bare_urls(repo: Any, content_url: str) -> Optional[List[str]]:
+def bare_urls(repo: "Any", content_url: str) -> "Optional[List[str]]":
     """The base URLs of a repository without the token; None for one that must not get it."""
     given = list(repo.baseurl or ())
     if repo.mirrorlist or repo.metalink or not any(map(_has_token, given)):

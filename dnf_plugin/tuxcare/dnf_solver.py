@@ -6,7 +6,6 @@ sight rather than refused; and a solver that cannot find a way because of that m
 
 import fnmatch
 import logging
-from typing import Any, Callable, List, Optional, Sequence
 
 import dnf
 import dnf.exceptions
@@ -19,6 +18,10 @@ from tuxcare.dnf_adapter import every_package, installonly_packages, to_package
 from tuxcare.dnf_versions import command_removals, command_specs, is_reinstall
 from tuxcare.pins import Change, Leaving, Package, Pins, Violation
 
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Optional, Sequence
+
 logger = logging.getLogger("dnf.plugin")
 
 
@@ -29,17 +32,18 @@ class SolverGuard:
         self._base = base
         self._rules = rules
         self._everything = every_package(base)
+        names = rules.names
         self._pinned = [
             to_package(package)
             for package in self._everything.installed()
-            if package.name in rules.names or rules.pins_source(package.sourcerpm)
+            if package.name in names or rules.pins_source(package.sourcerpm)
         ]
         self._installonly = set(installonly_packages(base, self._everything))
         self._hidden: List[Violation] = []
         self._kept: List[Package] = []
         self._removals: List[str] = []
 
-    def apply(self, cli: Any) -> None:
+    def apply(self, cli: "Any") -> None:
         """Raises dnf.exceptions.Error where the command line asks for what is forbidden."""
         self._removals = command_removals(cli)
         self._hide()
@@ -49,7 +53,7 @@ class SolverGuard:
             raise dnf.exceptions.Error(self._explain(asked))
         self._base._ds_callback = _WatchingCallback(self._base._ds_callback, self)
 
-    def _explain(self, violations: Sequence[Violation]) -> str:
+    def _explain(self, violations: "Sequence[Violation]") -> str:
         return pins.explain(violations, self._rules.mode, self._rules.release)
 
     def _hide(self) -> None:
@@ -66,7 +70,7 @@ class SolverGuard:
             "tuxcare: FIPS pins (%s) hide %d packages", self._rules.mode, len(self._hidden)
         )
 
-    def _obsoleters(self, query: Any) -> List[Violation]:
+    def _obsoleters(self, query: "Any") -> "List[Violation]":
         """What would obsolete an installed pinned package, validated or not there yet."""
         if not self._pinned:
             return []
@@ -79,7 +83,7 @@ class SolverGuard:
         found = [self._obsoleting(suspect) for suspect in suspects]
         return [violation for violation in found if violation]
 
-    def _obsoleting(self, suspect: Package) -> Optional[Violation]:
+    def _obsoleting(self, suspect: Package) -> "Optional[Violation]":
         """Which package it is that `suspect` would replace."""
         alone = self._everything.filter(pkg=[suspect.ref])
         for package in self._pinned:
@@ -99,7 +103,7 @@ class SolverGuard:
             kept = [package.ref for package in self._kept]
             self._base._goal.add_protected(self._everything.filter(pkg=kept))
 
-    def _asked_for(self, specs: Sequence[str], anew: bool) -> List[Violation]:
+    def _asked_for(self, specs: "Sequence[str]", anew: bool) -> "List[Violation]":
         """The hidden builds that the command line names and nothing in sight offers.
 
         dnf would only say that nothing matches. With `anew` what is installed is no offer.
@@ -164,7 +168,7 @@ class SolverGuard:
         if violations:
             raise dnf.exceptions.Error("{}\n{}".format(text, self._explain(violations)))
 
-    def _losses(self, words: Any) -> List[Violation]:
+    def _losses(self, words: "Any") -> "List[Violation]":
         """The builds that must stay and that dnf's reasons or the command line speak of."""
         named = [
             package
@@ -178,11 +182,11 @@ class SolverGuard:
 class _WatchingCallback:
     """dnf's depsolve callback, with the guard told when the solver starts and ends."""
 
-    def __init__(self, callback: Any, guard: SolverGuard) -> None:
+    def __init__(self, callback: "Any", guard: SolverGuard) -> None:
         self._callback = callback
         self._guard = guard
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> "Any":
         return getattr(self._callback, name)
 
     def start(self) -> None:
@@ -194,7 +198,7 @@ class _WatchingCallback:
         _or_stop(self._guard.explain_failure)
 
 
-def _or_stop(step: Callable[[], None]) -> None:
+def _or_stop(step: "Callable[[], None]") -> None:
     """dnf expects no exception but its own from a callback, and would show a traceback."""
     try:
         step()

@@ -5,28 +5,33 @@ Where the files are is drawn in tuxcare.hostfiles, whose names are offered here 
 
 import configparser
 import re
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 from tuxcare.errors import ConfigError
 from tuxcare.hostfiles import (
     DEFAULT_KEY,
-    RELEASEVER,
-    TOKEN,
     HostPaths,
     followed_release,
+    is_release,
+    is_token,
     read_release,
     read_releasever_var,
     read_text,
     read_token,
 )
 
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Mapping, NamedTuple, Optional
+else:
+    from tuxcare.values import NamedTuple
+
 # tuxctl has no reason to tell the two modules apart.
 __all__ = [
     "DEFAULT_KEY",
-    "RELEASEVER",
-    "TOKEN",
     "HostPaths",
     "followed_release",
+    "is_release",
+    "is_token",
     "read_release",
     "read_releasever_var",
     "read_text",
@@ -45,8 +50,6 @@ MODES = (MODE_OFF, MODE_PATCHED, MODE_STRICT)
 TOKEN_IN_PATH = "path"  # noqa: S105  # where it is, not what
 TOKEN_IN_HEADER = "header"  # noqa: S105
 
-_FINGERPRINT = re.compile(r"[0-9A-F]{40}\Z|[0-9A-F]{64}\Z")
-
 
 class TuxcareConf(NamedTuple):
     """/etc/tuxcare/tuxcare.conf. URLs have no trailing slash; the fingerprint is bare hex."""
@@ -63,7 +66,7 @@ class FipsChoice(NamedTuple):
     """/etc/tuxcare/fips.conf: `mode` is one of MODES, `release` the one whose pins count."""
 
     mode: str = MODE_OFF
-    release: Optional[str] = None
+    release: "Optional[str]" = None
 
     @property
     def is_on(self) -> bool:
@@ -73,7 +76,7 @@ class FipsChoice(NamedTuple):
 def normalize_fingerprint(text: str) -> str:
     """`FAD7 8590 …` as bare upper-case hex. Raises ValueError for what is no fingerprint."""
     bare = "".join(text.split()).upper()
-    if not _FINGERPRINT.match(bare):
+    if len(bare) not in (40, 64) or bare.strip("0123456789ABCDEF"):
         raise ValueError("expected 40 or 64 hexadecimal digits, found {!r}".format(text))
     return bare
 
@@ -88,7 +91,9 @@ def normalize_url(text: str) -> str:
     return url
 
 
-def _parse_ini(path: str, text: str, known: Mapping[str, List[str]]) -> Dict[str, Dict[str, str]]:
+def _parse_ini(
+    path: str, text: str, known: "Mapping[str, List[str]]"
+) -> "Dict[str, Dict[str, str]]":
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     try:
         parser.read_string(text, source=path)
@@ -104,7 +109,7 @@ def _parse_ini(path: str, text: str, known: Mapping[str, List[str]]) -> Dict[str
     return {section: dict(parser[section]) for section in parser.sections()}
 
 
-def _unknown(path: str, what: str, name: str, known: List[str]) -> str:
+def _unknown(path: str, what: str, name: str, known: "List[str]") -> str:
     import difflib  # only mistakes pay for it
 
     near = difflib.get_close_matches(name, known, n=1)
@@ -176,7 +181,7 @@ def parse_fips_conf(path: str, text: str) -> FipsChoice:
         raise ConfigError(
             "{}: [fips] mode: expected {}, found {!r}".format(path, " or ".join(MODES), mode)
         )
-    if release is not None and not RELEASEVER.match(release):
+    if release is not None and not is_release(release):
         raise ConfigError(
             "{}: [fips] release: expected a release such as 9.2, found {!r}".format(path, release)
         )
@@ -203,7 +208,7 @@ def read_fips(paths: HostPaths) -> FipsChoice:
     return FipsChoice() if text is None else parse_fips_conf(paths.fips_conf, text)
 
 
-def read_registration(paths: HostPaths) -> Dict[str, Any]:
+def read_registration(paths: HostPaths) -> "Dict[str, Any]":
     """What the registration service said, empty where there is nothing.
 
     Keys: `server`, `content_url`, `products` (list), `expires`, `registered_at`, `host_name`.

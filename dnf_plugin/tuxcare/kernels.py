@@ -5,12 +5,17 @@ stay, so here the oldest that may go goes, with all that was built with it.
 """
 
 from collections import defaultdict
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 
 from tuxcare.pins import Package
 
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 
-def crowded(installed: Iterable[Package], may_go: Callable[[Package], bool], limit: int) -> bool:
+
+def crowded(
+    installed: "Iterable[Package]", may_go: "Callable[[Package], bool]", limit: int
+) -> bool:
     """Whether the next version of some package that has a keeper would be one too many."""
     return any(
         len(packages) >= limit and not all(map(may_go, packages))
@@ -19,11 +24,11 @@ def crowded(installed: Iterable[Package], may_go: Callable[[Package], bool], lim
 
 
 def surplus(
-    installed: Sequence[Package],
-    arriving: Iterable[Package],
-    may_go: Callable[[Package], bool],
+    installed: "Sequence[Package]",
+    arriving: "Iterable[Package]",
+    may_go: "Callable[[Package], bool]",
     limit: int,
-) -> List[Package]:
+) -> "List[Package]":
     """The installed packages to remove so that no name has more than `limit` versions.
 
     If too few of a name may go, it has more than `limit`: better a slot too many than a lost
@@ -39,7 +44,7 @@ def surplus(
     return [package for package in installed if package.sourcerpm in sources and may_go(package)]
 
 
-def _by_name(packages: Iterable[Package]) -> Dict[str, List[Package]]:
+def _by_name(packages: "Iterable[Package]") -> "Dict[str, List[Package]]":
     found: Dict[str, List[Package]] = defaultdict(list)
     for package in packages:
         found["{}.{}".format(package.name, package.arch)].append(package)

@@ -9,26 +9,29 @@ does not hold.
 import configparser
 import datetime
 import os
-import re
-from typing import (
-    Callable,
-    Dict,
-    List,
-    NamedTuple,
-    NoReturn,
-    Optional,
-    Pattern,
-    Sequence,
-    Tuple,
-    TypeVar,
-)
 
 from tuxcare import nevra
 from tuxcare.errors import ConfigError, RefusedError
 from tuxcare.host import MODE_STRICT, HostPaths, read_text
 from tuxcare.nevra import Evr, SourceNevr
 
-T = TypeVar("T")
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import (
+        Callable,
+        Dict,
+        List,
+        NamedTuple,
+        NoReturn,
+        Optional,
+        Sequence,
+        Tuple,
+        TypeVar,
+    )
+
+    T = TypeVar("T")
+else:
+    from tuxcare.values import NamedTuple
 
 FORMAT = "1"
 PENDING = "pending"
@@ -36,11 +39,7 @@ VALIDATED = "validated"
 ARCHES = ("x86_64", "aarch64", "ppc64le", "s390x")
 PIN_STATUSES = ("active", "interim", PENDING, "historical")
 
-_RELEASE = re.compile(r"[0-9]+\.[0-9]+\Z")
-_CERTIFICATE = re.compile(r"[0-9]{1,6}\Z")
-_PROVIDER = re.compile(r"[0-9][A-Za-z0-9._-]*\Z")
-_REPOSITORY = re.compile(r"[A-Za-z0-9._:-]+\Z")
-_PIN_SECTION = re.compile(r"pin ([A-Za-z0-9][A-Za-z0-9._+-]*)\Z")
+_PIN_PREFIX = "pin "
 _MANIFEST_KEYS = ("format", "release", "status", "patched_repositories")
 _PIN_KEYS = (
     "builds",
@@ -65,7 +64,7 @@ class Binary(NamedTuple):
 
     name: str
     follows: bool = True
-    evr: Optional[Evr] = None
+    evr: "Optional[Evr]" = None
 
 
 class Pin(NamedTuple):
@@ -76,17 +75,17 @@ class Pin(NamedTuple):
     """
 
     source: str
-    builds: Tuple[SourceNevr, ...]
+    builds: "Tuple[SourceNevr, ...]"
     epoch: int
-    arches: Tuple[str, ...]
-    certificate: Optional[str]
+    arches: "Tuple[str, ...]"
+    certificate: "Optional[str]"
     status: str
-    sunset: Optional[datetime.date]
-    repositories: Tuple[str, ...]
-    binaries: Tuple[Binary, ...]
+    sunset: "Optional[datetime.date]"
+    repositories: "Tuple[str, ...]"
+    binaries: "Tuple[Binary, ...]"
     path: str
-    modules: Tuple[str, ...] = ()
-    provider: Optional[str] = None
+    modules: "Tuple[str, ...]" = ()
+    provider: "Optional[str]" = None
 
     @property
     def is_validated(self) -> bool:
@@ -106,9 +105,9 @@ class Manifest(NamedTuple):
 
     release: str
     status: str
-    patched_repositories: Tuple[str, ...]
-    pins: Tuple[Pin, ...]
-    paths: Tuple[str, ...]
+    patched_repositories: "Tuple[str, ...]"
+    pins: "Tuple[Pin, ...]"
+    paths: "Tuple[str, ...]"
 
 
 def parse(path: str, text: str) -> Manifest:
@@ -132,7 +131,7 @@ def parse(path: str, text: str) -> Manifest:
         raise ConfigError("{}: no [pin NAME] section".format(path))
     head.choice("format", (FORMAT,))
     manifest = Manifest(
-        release=head.one("release", _matching(_RELEASE, "a release such as 9.2")),
+        release=head.one("release", _release),
         status=head.choice("status", (VALIDATED, PENDING)),
         patched_repositories=head.words("patched_repositories", _repository),
         pins=tuple(pins),
@@ -143,10 +142,9 @@ def parse(path: str, text: str) -> Manifest:
 
 
 def _parse_pin(path: str, parser: configparser.ConfigParser, name: str) -> Pin:
-    found = _PIN_SECTION.match(name)
-    if not found:
+    source = name[len(_PIN_PREFIX) :]
+    if not (name.startswith(_PIN_PREFIX) and nevra.is_name(source) and source[0] != "_"):
         raise ConfigError("{}: [{}]: expected [manifest] or [pin NAME]".format(path, name))
-    source = found.group(1)
     section = _Section(path, name, dict(parser[name]), _PIN_KEYS)
     certificate = section.one("certificate", _certificate)
     pin = Pin(
@@ -192,7 +190,7 @@ def _check_pin(section: "_Section", pin: Pin) -> None:
             )
 
 
-def _check_unique(pins: Sequence[Pin]) -> None:
+def _check_unique(pins: "Sequence[Pin]") -> None:
     """Every source and every binary belongs to one pin; an arch of its own does not help."""
     owners: Dict[str, Pin] = {}
     for pin in pins:
@@ -206,7 +204,7 @@ def _check_unique(pins: Sequence[Pin]) -> None:
                 )
 
 
-def merge(manifests: Sequence[Manifest], release: str) -> Manifest:
+def merge(manifests: "Sequence[Manifest]", release: str) -> Manifest:
     """The manifests of the package and of the site as one. The first one's head counts.
 
     Raises ConfigError where one is for another release than `release`, or where two pin the same.
@@ -263,7 +261,7 @@ def _others(directory: str) -> str:
     return " (found: {})".format(", ".join(found)) if found else ""
 
 
-def _site_files(directory: str) -> List[str]:
+def _site_files(directory: str) -> "List[str]":
     try:
         names = sorted(os.listdir(directory))
     except (FileNotFoundError, NotADirectoryError):
@@ -284,7 +282,9 @@ def require_mode(manifest: Manifest, mode: str) -> None:
 class _Section:
     """One section's values, with errors that say where they are."""
 
-    def __init__(self, path: str, name: str, values: Dict[str, str], known: Sequence[str]) -> None:
+    def __init__(
+        self, path: str, name: str, values: "Dict[str, str]", known: "Sequence[str]"
+    ) -> None:
         self.path = path
         self.name = name
         self.values = values
@@ -292,10 +292,12 @@ class _Section:
             if key not in known:
                 self.fail(key, "unknown key; {}".format(_nearest(key, known)))
 
-    def fail(self, key: str, problem: object) -> NoReturn:
+    def fail(self, key: str, problem: object) -> "NoReturn":
         raise ConfigError("{}: [{}] {}: {}".format(self.path, self.name, key, problem))
 
-    def one(self, key: str, parse_value: Callable[[str], T], default: Optional[str] = None) -> T:
+    def one(
+        self, key: str, parse_value: "Callable[[str], T]", default: "Optional[str]" = None
+    ) -> "T":
         """The value as `parse_value` gives it; what that raises as ValueError is told."""
         text = self.values.get(key, default)
         if not text:
@@ -305,19 +307,19 @@ class _Section:
         except ValueError as error:
             self.fail(key, error)
 
-    def choice(self, key: str, choices: Sequence[str]) -> str:
+    def choice(self, key: str, choices: "Sequence[str]") -> str:
         return self.one(key, _one_of(choices))
 
-    def words(self, key: str, parse_word: Callable[[str], T]) -> Tuple[T, ...]:
+    def words(self, key: str, parse_word: "Callable[[str], T]") -> "Tuple[T, ...]":
         return self._several(key, self.one(key, str).split(), parse_word)
 
-    def lines(self, key: str, parse_line: Callable[[str], T]) -> Tuple[T, ...]:
+    def lines(self, key: str, parse_line: "Callable[[str], T]") -> "Tuple[T, ...]":
         lines = [line.strip() for line in self.one(key, str).splitlines()]
         return self._several(key, [line for line in lines if line], parse_line)
 
     def _several(
-        self, key: str, texts: Sequence[str], parse_value: Callable[[str], T]
-    ) -> Tuple[T, ...]:
+        self, key: str, texts: "Sequence[str]", parse_value: "Callable[[str], T]"
+    ) -> "Tuple[T, ...]":
         values: List[T] = []
         for text in texts:
             try:
@@ -330,14 +332,14 @@ class _Section:
         return tuple(values)
 
 
-def _nearest(name: str, known: Sequence[str]) -> str:
+def _nearest(name: str, known: "Sequence[str]") -> str:
     import difflib  # only mistakes pay for it
 
     near = difflib.get_close_matches(name, known, n=1)
     return "did you mean '{}'?".format(near[0]) if near else "known: " + ", ".join(known)
 
 
-def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
+def _one_of(choices: "Sequence[str]") -> "Callable[[str], str]":
     def check(text: str) -> str:
         if text not in choices:
             raise ValueError("expected {}, found {!r}".format(" or ".join(choices), text))
@@ -346,37 +348,49 @@ def _one_of(choices: Sequence[str]) -> Callable[[str], str]:
     return check
 
 
-def _matching(pattern: "Pattern[str]", what: str) -> Callable[[str], str]:
-    def check(text: str) -> str:
-        if not pattern.match(text):
-            raise ValueError("expected {}, found {!r}".format(what, text))
-        return text
-
-    return check
+def _release(text: str) -> str:
+    major, dot, minor = text.partition(".")
+    if not (dot and nevra.made_of(major, nevra.DIGITS) and nevra.made_of(minor, nevra.DIGITS)):
+        raise ValueError("expected a release such as 9.2, found {!r}".format(text))
+    return text
 
 
-_provider = _matching(_PROVIDER, "a version such as 3.0.7-1d2bd88ee26b3c90")
-_repository = _matching(_REPOSITORY, "ids of repositories")
+def _provider(text: str) -> str:
+    if not (text[0] in nevra.DIGITS and nevra.made_of(text, nevra.ALPHANUMERIC + "._-")):
+        raise ValueError(
+            "expected a version such as 3.0.7-1d2bd88ee26b3c90, found {!r}".format(text)
+        )
+    return text
 
 
-def _certificate(text: str) -> Optional[str]:
+def _repository(text: str) -> str:
+    if not nevra.made_of(text, nevra.ALPHANUMERIC + "._:-"):
+        raise ValueError("expected ids of repositories, found {!r}".format(text))
+    return text
+
+
+def _certificate(text: str) -> "Optional[str]":
     if text == PENDING:
         return None
-    return _matching(_CERTIFICATE, "a CMVP certificate number or 'pending'")(text)
+    if len(text) > 6 or not nevra.made_of(text, nevra.DIGITS):
+        raise ValueError("expected a CMVP certificate number or 'pending', found {!r}".format(text))
+    return text
 
 
 def _date(text: str) -> datetime.date:
-    found = re.match(r"(\d{4})-(\d{2})-(\d{2})\Z", text)
-    if not found:
+    parts = text.split("-")
+    if [len(part) for part in parts] != [4, 2, 2] or not nevra.made_of(
+        "".join(parts), nevra.DIGITS
+    ):
         raise ValueError("expected a date such as 2029-08-01, found {!r}".format(text))
-    year, month, day = found.groups()
-    return datetime.date(int(year), int(month), int(day))
+    year, month, day = map(int, parts)
+    return datetime.date(year, month, day)
 
 
 def _binary(line: str) -> Binary:
     words = line.split()
     name = words[0]
-    if len(words) > 2 or not nevra.NAME.match(name):
+    if len(words) > 2 or not nevra.is_name(name):
         raise ValueError("expected NAME, NAME * or NAME VERSION, found {!r}".format(line))
     if len(words) == 1:
         return Binary(name)
@@ -389,6 +403,6 @@ def _evr(text: str) -> Evr:
     """[EPOCH:]VERSION[-RELEASE]; an empty release stands for any."""
     epoch, colon, rest = text.rpartition(":")
     version, _, release = rest.partition("-")
-    if not nevra.VERSION.match(version) or (release and not nevra.VERSION.match(release)):
+    if not nevra.is_version(version) or (release and not nevra.is_version(release)):
         raise ValueError("expected VERSION or EPOCH:VERSION-RELEASE, found {!r}".format(text))
     return Evr(nevra.parse_epoch(epoch) if colon else 0, version, release)

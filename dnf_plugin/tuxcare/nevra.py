@@ -4,19 +4,39 @@ Pure. The order is rpm's own (lib/rpmvercmp.c), with `~` (sorts before the end o
 `^` (sorts after it); it is property-tested against rpm.labelCompare.
 """
 
-import re
 from functools import lru_cache, total_ordering
-from typing import Any, NamedTuple, Optional, Tuple
+
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Any, NamedTuple, Optional, Tuple
+else:
+    from tuxcare.values import NamedTuple
 
 _ASCII_DIGITS = frozenset("0123456789")
 _ASCII_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _SIGNIFICANT = _ASCII_DIGITS | _ASCII_LETTERS | frozenset("~^")
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*\Z")
-# rpm forbids only '-' and white space; this is what its build accepts.
-VERSION = re.compile(r"[A-Za-z0-9._+~^]+\Z")
-_EPOCH = re.compile(r"[0-9]+\Z")
-_SOURCE_SUFFIX = re.compile(r"\.(?:no)?src\.rpm\Z")
+DIGITS = "0123456789"
+ALPHANUMERIC = DIGITS + "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SOURCE_SUFFIXES = (".nosrc.rpm", ".src.rpm")
+
+
+def made_of(text: str, characters: str) -> bool:
+    """Whether a text has only these characters, and some. Compiling a pattern would cost more."""
+    return bool(text) and not text.strip(characters)
+
+
+def is_name(text: str) -> bool:
+    """Whether a package can be called so."""
+    return made_of(text, ALPHANUMERIC + "._+-") and text[0] not in ".+-"
+
+
+def is_version(text: str) -> bool:
+    """Whether this can be a version or a release.
+
+    rpm forbids only '-' and white space; this is what its build accepts.
+    """
+    return made_of(text, ALPHANUMERIC + "._+~^")
 
 
 def compare_versions(one: str, other: str) -> int:
@@ -56,7 +76,7 @@ def _caret_order(a: str, b: str) -> int:
     return 1 if a else -1
 
 
-def _compare_segments(one: str, i: int, other: str, j: int) -> Tuple[int, int, int]:
+def _compare_segments(one: str, i: int, other: str, j: int) -> "Tuple[int, int, int]":
     """The order of the segments of digits or letters at i and j, and where they end."""
     numeric = one[i] in _ASCII_DIGITS
     kind = _ASCII_DIGITS if numeric else _ASCII_LETTERS
@@ -78,7 +98,7 @@ def _segment_end(text: str, start: int, kind: frozenset) -> int:
     return start
 
 
-def _sign(a: Any, b: Any) -> int:
+def _sign(a: "Any", b: "Any") -> int:
     return int(a > b) - int(a < b)
 
 
@@ -146,26 +166,27 @@ def parse_source(text: str) -> SourceNevr:
     if len(parts) != 3:
         raise ValueError("expected NAME-VERSION-RELEASE, found {!r}".format(text))
     name, version, release = parts
-    if not (NAME.match(name) and VERSION.match(version) and VERSION.match(release)):
+    if not (is_name(name) and is_version(version) and is_version(release)):
         raise ValueError("expected NAME-VERSION-RELEASE, found {!r}".format(text))
-    if _SOURCE_SUFFIX.search(text) or release.endswith(".src"):
+    if text.endswith(_SOURCE_SUFFIXES) or release.endswith(".src"):
         raise ValueError("expected no '.src' or '.rpm' at the end of {!r}".format(text))
     return SourceNevr(name, version, release)
 
 
 @lru_cache(maxsize=1024)  # the binaries of one source all name it, and every rule asks
-def parse_sourcerpm(sourcerpm: Optional[str]) -> Optional[SourceNevr]:
+def parse_sourcerpm(sourcerpm: "Optional[str]") -> "Optional[SourceNevr]":
     """The source a SOURCERPM tag names; None for a tag that is empty or not of that form."""
-    if not sourcerpm or not _SOURCE_SUFFIX.search(sourcerpm):
-        return None
-    try:
-        return parse_source(_SOURCE_SUFFIX.sub("", sourcerpm))
-    except ValueError:
-        return None
+    for suffix in _SOURCE_SUFFIXES:
+        if sourcerpm and sourcerpm.endswith(suffix):
+            try:
+                return parse_source(sourcerpm[: -len(suffix)])
+            except ValueError:
+                return None
+    return None
 
 
 def parse_epoch(text: str) -> int:
     """Raises ValueError for what is no epoch."""
-    if not _EPOCH.match(text):
+    if not made_of(text, DIGITS):
         raise ValueError("expected an epoch such as 0 or 1, found {!r}".format(text))
     return int(text)

@@ -8,14 +8,15 @@ from tuxcare.errors import ConfigError
 
 TYPE_CHECKING = False  # every dnf command pays for this module; dnf does without typing
 if TYPE_CHECKING:
-    from typing import Dict, NamedTuple, Optional
+    from typing import Container, Dict, NamedTuple, Optional
 
     _Release = NamedTuple("_Release", [("id", str), ("version", str)])
 else:
     _Release = collections.namedtuple("_Release", ["id", "version"])
 
-_ALMALINUX_RELEASE = re.compile(r"AlmaLinux release (\d+)\.(\d+)\b")
-_MINOR = re.compile(r"\d+\.\d+\Z")
+# Compiled where they are asked for: not every command asks.
+_ALMALINUX_RELEASE = r"AlmaLinux release (\d+)\.(\d+)\b"
+_MINOR = r"\d+\.\d+\Z"
 
 
 class Release(_Release):
@@ -30,19 +31,22 @@ class Release(_Release):
     @property
     def is_minor(self) -> bool:
         """Whether the version names a minor release (`9.2`), not only a major one (`9`)."""
-        return bool(_MINOR.match(self.version))
+        return bool(re.match(_MINOR, self.version))
 
     def __str__(self) -> str:
         name = {"almalinux": "AlmaLinux"}.get(self.id, self.id)
         return "{} {}".format(name, self.version)
 
 
-def parse_os_release(text: str) -> "Dict[str, str]":
-    """The assignments of an os-release file (os-release(5)); lines that are none are skipped."""
+def parse_os_release(text: str, wanted: "Optional[Container[str]]" = None) -> "Dict[str, str]":
+    """The assignments of an os-release file (os-release(5)), or only those to `wanted` names.
+
+    Lines that are none are skipped.
+    """
     values = {}
     for line in text.splitlines():
         name, sign, value = line.strip().partition("=")
-        if not sign or name.startswith("#"):
+        if not sign or name.startswith("#") or (wanted is not None and name not in wanted):
             continue
         try:
             words = shlex.split(value)
@@ -60,8 +64,8 @@ def identify(almalinux_release: "Optional[str]", os_release: "Optional[str]") ->
 
     Raises ConfigError where neither tells.
     """
-    values = parse_os_release(os_release or "")
-    found = _ALMALINUX_RELEASE.match(almalinux_release or "")
+    values = parse_os_release(os_release or "", ("ID", "VERSION_ID"))
+    found = re.match(_ALMALINUX_RELEASE, almalinux_release or "")
     distribution = values.get("ID") or ("almalinux" if found else "")
     version = values.get("VERSION_ID", "")
     if found and distribution == "almalinux":

@@ -4,7 +4,10 @@ import base64
 import binascii
 import hashlib
 import re
-from typing import Iterator, List, Tuple
+
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Iterator, List, Tuple
 
 _ARMOUR = re.compile(
     rb"-----BEGIN PGP PUBLIC KEY BLOCK-----[^\n]*\n(.*?)-----END PGP PUBLIC KEY BLOCK-----",
@@ -14,7 +17,7 @@ _PUBLIC_KEY = 6
 _PUBLIC_SUBKEY = 14
 
 
-def fingerprints(data: bytes) -> List[str]:
+def fingerprints(data: bytes) -> "List[str]":
     """The fingerprints (bare upper-case hex) of all primary keys, in the file's order.
 
     Raises ValueError for what is not a public key file, ASCII-armoured or binary.
@@ -30,7 +33,7 @@ def fingerprints(data: bytes) -> List[str]:
     return found
 
 
-def key_ids(data: bytes) -> List[str]:
+def key_ids(data: bytes) -> "List[str]":
     """The long ids (16 upper-case hex digits) of all keys in a file, subkeys included.
 
     Raises ValueError for what is not a public key file.
@@ -45,7 +48,7 @@ def key_ids(data: bytes) -> List[str]:
     return [text[-16:] if len(text) == 40 else text[:16] for text in found]
 
 
-def key_blocks(data: bytes) -> List[bytes]:
+def key_blocks(data: bytes) -> "List[bytes]":
     """The binary key blocks of a public key file, ASCII-armoured or binary.
 
     Raises ValueError for damaged armour.
@@ -66,7 +69,7 @@ def _unarmour(block: bytes) -> bytes:
         raise ValueError("damaged armour: {}".format(error)) from error
 
 
-def packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
+def packets(data: bytes) -> "Iterator[Tuple[int, bytes]]":
     """The OpenPGP packets as (tag, body). Raises ValueError for what is cut off or none."""
     position = 0
     while position < len(data):
@@ -83,7 +86,7 @@ def packets(data: bytes) -> Iterator[Tuple[int, bytes]]:
         position = start + length
 
 
-def _old_length(data: bytes, position: int) -> Tuple[int, int]:
+def _old_length(data: bytes, position: int) -> "Tuple[int, int]":
     kind = data[position] & 3
     if kind == 3:
         raise ValueError("a packet of indeterminate length")
@@ -91,7 +94,7 @@ def _old_length(data: bytes, position: int) -> Tuple[int, int]:
     return _integer(data, position + 1, octets)
 
 
-def _new_length(data: bytes, position: int) -> Tuple[int, int]:
+def _new_length(data: bytes, position: int) -> "Tuple[int, int]":
     start, first = _integer(data, position, 1)
     if first < 192:
         return start, first
@@ -103,7 +106,7 @@ def _new_length(data: bytes, position: int) -> Tuple[int, int]:
     raise ValueError("a packet of partial length")
 
 
-def _integer(data: bytes, position: int, octets: int) -> Tuple[int, int]:
+def _integer(data: bytes, position: int, octets: int) -> "Tuple[int, int]":
     """The next position and the big-endian number before it."""
     raw = data[position : position + octets]
     if len(raw) < octets:

@@ -15,11 +15,15 @@ only validated builds are kept, and an older validated generation may leave whil
 otherwise the kernels that must stay would fill up every slot.
 """
 
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
-
 from tuxcare.host import MODE_PATCHED, MODE_STRICT
 from tuxcare.manifest import Binary, Manifest, Pin
 from tuxcare.nevra import Evr, SourceNevr, parse_sourcerpm
+
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+else:
+    from tuxcare.values import NamedTuple
 
 TUXCARE_RELEASE = ".tuxcare."
 
@@ -35,7 +39,7 @@ class Package(NamedTuple):
     version: str
     release: str
     arch: str
-    sourcerpm: Optional[str]
+    sourcerpm: "Optional[str]"
     ref: object = None
 
     @property
@@ -48,23 +52,24 @@ class Package(NamedTuple):
 
 # What is wrong with where a package comes from, None if nothing; the second argument holds the ids
 # of the repositories that it may come from.
-Trust = Callable[[Package, Sequence[str]], Optional[str]]
+if TYPE_CHECKING:
+    Trust = Callable[[Package, Sequence[str]], Optional[str]]
 
 
 class Leaving(NamedTuple):
     """An installed package that leaves; `replaced_by` are the arriving packages that replace it."""
 
     package: Package
-    replaced_by: Tuple[Package, ...] = ()
+    replaced_by: "Tuple[Package, ...]" = ()
     installonly: bool = False
 
 
 class Change(NamedTuple):
     """What a transaction would do. `staying` need only hold installonly packages."""
 
-    arriving: Tuple[Package, ...] = ()
-    leaving: Tuple[Leaving, ...] = ()
-    staying: Tuple[Package, ...] = ()
+    arriving: "Tuple[Package, ...]" = ()
+    leaving: "Tuple[Leaving, ...]" = ()
+    staying: "Tuple[Package, ...]" = ()
 
 
 class Violation(NamedTuple):
@@ -88,9 +93,9 @@ class Pins:
         self,
         release: str,
         mode: str,
-        pins: Sequence[Pin],
-        patched_repositories: Sequence[str],
-        trust: Trust,
+        pins: "Sequence[Pin]",
+        patched_repositories: "Sequence[str]",
+        trust: "Trust",
     ) -> None:
         if mode not in (MODE_STRICT, MODE_PATCHED):
             raise ValueError("no mode that pins: {!r}".format(mode))
@@ -105,22 +110,24 @@ class Pins:
                 self._binaries[binary.name] = (pin, binary)
 
     @classmethod
-    def from_manifest(cls, manifest: Manifest, mode: str, arch: str, trust: Trust) -> "Pins":
+    def from_manifest(cls, manifest: Manifest, mode: str, arch: str, trust: "Trust") -> "Pins":
         """The pins that hold on a host of `arch` (a base arch, `x86_64`)."""
         pins = [pin for pin in manifest.pins if arch in pin.arches]
         return cls(manifest.release, mode, pins, manifest.patched_repositories, trust)
 
     @property
-    def names(self) -> FrozenSet[str]:
+    def names(self) -> "FrozenSet[str]":
         """Every listed binary name."""
         return frozenset(self._binaries)
 
-    def pins_source(self, sourcerpm: Optional[str]) -> bool:
+    def pins_source(self, sourcerpm: "Optional[str]") -> bool:
         """Whether what was built from this source package is pinned."""
-        source = parse_sourcerpm(sourcerpm)
-        return source is not None and source.name in self._by_source
+        # Asked of everything that is installed, of which hardly any is.
+        if not sourcerpm or sourcerpm.rsplit("-", 2)[0] not in self._by_source:
+            return False
+        return parse_sourcerpm(sourcerpm) is not None
 
-    def pin_of(self, package: Package) -> Optional[Pin]:
+    def pin_of(self, package: Package) -> "Optional[Pin]":
         """The pin that holds for a package, None where none does."""
         if package.name in self._binaries:
             return self._binaries[package.name][0]
@@ -137,13 +144,13 @@ class Pins:
         pin = self.pin_of(package)
         return pin is not None and self._judge(pin, package).kind == VALIDATED
 
-    def check(self, change: Change) -> List[Violation]:
+    def check(self, change: Change) -> "List[Violation]":
         """Every problem of a transaction, in a stable order, one for each package."""
         violations = [self.check_arriving(package) for package in change.arriving]
         violations += [self._check_leaving(leaving, change) for leaving in change.leaving]
         return sorted((found for found in violations if found), key=lambda found: str(found))
 
-    def check_arriving(self, package: Package) -> Optional[Violation]:
+    def check_arriving(self, package: Package) -> "Optional[Violation]":
         """Whether a package may be installed, by whatever way."""
         pin = self.pin_of(package)
         if pin is None:
@@ -155,7 +162,7 @@ class Pins:
         problem = self._trust(package, allowed)
         return Violation(package, pin, problem) if problem else None
 
-    def _check_leaving(self, leaving: Leaving, change: Change) -> Optional[Violation]:
+    def _check_leaving(self, leaving: Leaving, change: Change) -> "Optional[Violation]":
         package = leaving.package
         pin = self.pin_of(package)
         if pin is None:
@@ -215,7 +222,7 @@ class Pins:
 class _Build(NamedTuple):
     """What a package is to its pin: VALIDATED, PATCHED, or None because of `problem`."""
 
-    kind: Optional[str]
+    kind: "Optional[str]"
     problem: str
 
 
@@ -225,7 +232,7 @@ def _look_alike(pin: Pin, package: Package) -> str:
     return "is built from {}, not from {}".format(package.sourcerpm, pin.source)
 
 
-def _expected(pin: Pin, binary: Binary, source: SourceNevr) -> Optional[Evr]:
+def _expected(pin: Pin, binary: Binary, source: SourceNevr) -> "Optional[Evr]":
     """The version that a binary has in a validated build; None where any will do."""
     if binary.follows:
         return Evr(pin.epoch, source.version, source.release)
@@ -239,7 +246,7 @@ def _fits(expected: Evr, package: Package) -> bool:
     return not expected.release or expected.release == package.release
 
 
-def explain(violations: Sequence[Violation], mode: str, release: str) -> str:
+def explain(violations: "Sequence[Violation]", mode: str, release: str) -> str:
     """What people read: one problem a line, then the way out."""
     lines = ["FIPS mode '{}' of AlmaLinux {} forbids this:".format(mode, release)]
     lines += ["  " + str(violation) for violation in violations]

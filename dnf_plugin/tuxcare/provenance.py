@@ -5,8 +5,13 @@ counts is that every URL the repository can be fetched from lies under the conte
 """
 
 import posixpath
-from typing import NamedTuple, Optional, Sequence, Tuple
 from urllib.parse import unquote, urlsplit
+
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import NamedTuple, Optional, Sequence, Tuple
+else:
+    from tuxcare.values import NamedTuple
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -22,7 +27,7 @@ def lies_under(url: str, content_url: str) -> bool:
     return one[3] == other[3] or one[3].startswith(other[3].rstrip("/") + "/")
 
 
-def _location(url: str) -> Tuple[str, str, Optional[int], str]:
+def _location(url: str) -> "Tuple[str, str, Optional[int], str]":
     """Scheme, host, port and normal path. Raises ValueError for a path that climbs."""
     parts = urlsplit(url.strip())
     port = parts.port or _DEFAULT_PORTS.get(parts.scheme)
@@ -49,10 +54,12 @@ class Source(NamedTuple):
     """A repository as a package comes from it: its id and every URL that can serve the package."""
 
     repository: str
-    urls: Tuple[str, ...]
+    urls: "Tuple[str, ...]"
 
 
-def source_problem(source: Source, repositories: Sequence[str], content_url: str) -> Optional[str]:
+def source_problem(
+    source: Source, repositories: "Sequence[str]", content_url: str
+) -> "Optional[str]":
     """What is wrong with a source; None where it is one of `repositories` at the content server."""
     if source.repository not in repositories:
         return "comes from repository {}, not from {}".format(

@@ -6,11 +6,14 @@ a signature, one made with SHA-1, and one by a revoked key: those are refused he
 """
 
 import os
-from typing import Dict, Optional, Sequence, Tuple
 
 import rpm
 
 from tuxcare import pgpkey
+
+TYPE_CHECKING = False  # typing costs more to load than all of this
+if TYPE_CHECKING:
+    from typing import Dict, Optional, Sequence, Tuple
 
 _SIGNATURE = 2
 _KEY_REVOCATION = 0x20
@@ -27,7 +30,7 @@ class KeyChecker:
         self._transaction_set: Optional[rpm.TransactionSet] = None
         self._known: Dict[Tuple[object, ...], Optional[str]] = {}
 
-    def problem(self, path: str, nevra: Optional[Sequence[object]] = None) -> Optional[str]:
+    def problem(self, path: str, nevra: "Optional[Sequence[object]]" = None) -> "Optional[str]":
         """Why the file is not one signed by the key; None if it is.
 
         With `nevra` (name, epoch, version, release, arch, sourcerpm) the header must also be that
@@ -51,7 +54,7 @@ class KeyChecker:
         except (ValueError, OSError) as error:
             return "its signature cannot be checked: {}".format(error)
 
-    def _check(self, path: str, nevra: Optional[Sequence[object]]) -> Optional[str]:
+    def _check(self, path: str, nevra: "Optional[Sequence[object]]") -> "Optional[str]":
         transaction_set = self._transaction_set or self._isolated_transaction_set()
         self._transaction_set = transaction_set
         # rpm would warn on the terminal of every key it does not know. NOTICE is its default, and
@@ -106,7 +109,7 @@ def _is_revocation(tag: int, body: bytes) -> bool:
     )
 
 
-def _signature_problem(header: "rpm.hdr") -> Optional[str]:
+def _signature_problem(header: "rpm.hdr") -> "Optional[str]":
     signature = header[rpm.RPMTAG_RSAHEADER] or header[rpm.RPMTAG_DSAHEADER]
     if not signature:
         return "is not signed"
@@ -119,7 +122,7 @@ def _signature_problem(header: "rpm.hdr") -> Optional[str]:
     return None
 
 
-def _identity_problem(header: "rpm.hdr", nevra: Optional[Sequence[object]]) -> Optional[str]:
+def _identity_problem(header: "rpm.hdr", nevra: "Optional[Sequence[object]]") -> "Optional[str]":
     if nevra is None:
         return None
     found = (

@@ -10,12 +10,12 @@ Where tuxcare.conf says `token_in = header` the token is no variable: see tuxcar
 import re
 
 from tuxcare import hostfiles
-from tuxcare.errors import TuxcareError
 
 TYPE_CHECKING = False  # every dnf command pays for this module; dnf does without typing
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, List, MutableMapping, Optional, Tuple, TypeVar
+    from typing import Callable, Iterable, List, MutableMapping, Optional, Tuple, Type, TypeVar
 
+    from tuxcare.errors import TuxcareError
     from tuxcare.hostfiles import HostPaths
 
     T = TypeVar("T")
@@ -63,6 +63,13 @@ def inject(substitutions: "MutableMapping[str, str]", roots: "Iterable[HostPaths
     return Injected(token or substitutions.get(TOKEN), header_root, problems)
 
 
+def _own_errors() -> "Type[TuxcareError]":
+    """Looked up when something was raised; other commands do without the module."""
+    from tuxcare.errors import TuxcareError
+
+    return TuxcareError
+
+
 def _goes_in_header(paths: "HostPaths", problems: "List[str]") -> bool:
     """Whether tuxcare.conf chooses the header. It is parsed only where it speaks of the choice."""
     try:
@@ -71,7 +78,7 @@ def _goes_in_header(paths: "HostPaths", problems: "List[str]") -> bool:
         from tuxcare import host
 
         return host.read_tuxcare_conf(paths).token_in == host.TOKEN_IN_HEADER
-    except TuxcareError as error:
+    except _own_errors() as error:
         problems.append(error.message)
     except PermissionError:
         pass
@@ -104,7 +111,7 @@ def _first(
         except PermissionError:
             # The token is root's alone: other users simply do without these repositories.
             return None, None
-        except TuxcareError as error:
+        except _own_errors() as error:
             problems.append(error.message)
             return None, None
         if value is not None:

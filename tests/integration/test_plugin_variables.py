@@ -196,6 +196,24 @@ print(*sorted(set(sys.modules) - before))
 """
 
 
+LOADED_WITH_PINS = """
+import sys
+import dnf.cli.main
+before = set(sys.modules)
+from tuxcare import dnf_solver, dnf_versions, manifest
+from tuxcare.host import HostPaths
+manifest.load(HostPaths(sys.argv[1]), "9.2")
+print(*sorted(name for name in set(sys.modules) - before if not name.startswith("tuxcare")))
+"""
+
+
+def test_pins_load_nothing_that_dnf_does_without(pinlab):
+    """Without typing, and without what it takes to show mistakes."""
+    done = pinlab.python("-c", LOADED_WITH_PINS, str(pinlab.host("validated", "strict").root))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == []
+
+
 def test_what_every_command_pays_for_loads_nothing_but_itself(pinlab):
     """typing alone takes as long to load as everything that is allowed here."""
     done = pinlab.python("-c", LOADED, str(pinlab.host("validated", "strict").root))

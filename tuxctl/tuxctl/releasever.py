@@ -5,9 +5,9 @@ from typing import Any, Mapping, Optional
 from tuxcare import manifest as manifests
 from tuxcare.errors import NetworkError, NotRegistered, RefusedError, UsageError
 from tuxcare.host import (
-    RELEASEVER,
     TOKEN_IN_HEADER,
     followed_release,
+    is_release,
     read_content_url,
     read_fips,
     read_registration,
@@ -73,7 +73,7 @@ def _check(context: Context, release: str, leave_esu: bool) -> None:
 
 
 def _check_name(release: str) -> None:
-    if not RELEASEVER.match(release) or not is_supported(release):
+    if not is_release(release) or not is_supported(release):
         raise UsageError(
             "{!r} is not a supported release: expected {}".format(release[:20], supported_text())
         )

@@ -16,7 +16,7 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from tuxcare.errors import NetworkError, RefusedError, TuxcareError
-from tuxcare.host import TOKEN, normalize_url
+from tuxcare.host import is_token, normalize_url
 from tuxctl.transport import Answer, Transport
 
 PREFIX = "/cln/api/els/"
@@ -135,7 +135,7 @@ class RegistrationService:
     def _registration(self, answer: Answer, secret: str) -> Registration:
         value = self._success(answer, secret)
         token = value.get("token")
-        if not isinstance(token, str) or not TOKEN.match(token):
+        if not isinstance(token, str) or not is_token(token):
             raise NetworkError("{}: answered without a usable token".format(self.url))
         content_url = _string(value, "content_url")
         try:
