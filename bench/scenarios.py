@@ -206,18 +206,9 @@ def growth(bench: Bench) -> list[Row]:
 
 
 def dnf_plugin(bench: Bench) -> list[Row]:
-    """What the DNF plugin adds to a command, on a sack of 30,000 packages."""
-    rows = []
-    found = plugin.in_turn(bench.tree(30000, upstream.tiny), bench.rounds)
-    for work, (with_it, without) in found.items():
-        extra = plugin.difference(with_it, without)
-        limit = 3 if "repolist" in work else 15
-        rows.append(Row(f"{work}, with the plugin", with_it, extra * 1000, "ms more", limit))
-        fastest = min(cost.seconds for cost in without.costs)
-        share = (fastest + extra) / fastest
-        target = None if "repolist" in work else 1.05
-        rows.append(Row("the same without it", without, share, "with it to this", target))
-    return rows
+    """What the DNF plugin adds to a command, in a report of its own."""
+    tree = bench.tree(30000, upstream.tiny)
+    return _figures("plugin", plugin, plugin.run(tree, bench.rounds * 10))
 
 
 def registrations(bench: Bench) -> list[Row]:

@@ -186,7 +186,8 @@ class TuxCare(dnf.Plugin):
             with open(path, "rb") as stream:
                 lines = stream.read().splitlines()
         except (FileNotFoundError, NotADirectoryError):
-            return False
+            # A link that leads nowhere was a choice of somebody.
+            return os.path.islink(path) or os.path.islink(os.path.dirname(path))
         except OSError:
             return True
         said = [line.replace(b" ", b"") for line in lines if line and not line.startswith(b"#")]

@@ -3,6 +3,7 @@
 import os
 
 import dnf
+import dnf.rpm
 import dnf.transaction
 import hawkey
 import libdnf.transaction
@@ -15,7 +16,14 @@ from tuxcare.provenance import Source
 
 TYPE_CHECKING = False  # typing costs more to load than all of this
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+    from typing import Any, Dict, FrozenSet, Iterable, List, Optional, Sequence, Tuple
+
+
+# dnf's own default. The option can also name a library, which must not go like an old kernel.
+_INSTALLONLY = frozenset([
+    "kernel", "kernel-PAE", "installonlypkg(kernel)", "installonlypkg(kernel-module)",
+    "installonlypkg(vm)", "multiversion(kernel)",
+])  # fmt: skip
 
 
 def load_pins(base: dnf.Base) -> "Optional[Pins]":
@@ -32,7 +40,18 @@ def load_pins(base: dnf.Base) -> "Optional[Pins]":
     trust = RepositoryTrust(
         base, host.read_content_url(paths), paths, host.read_tuxcare_conf(paths)
     )
-    return Pins.from_manifest(found, choice.mode, base.conf.basearch, trust)
+    return Pins.from_manifest(found, choice.mode, _arches(base, found), trust)
+
+
+def _arches(base: dnf.Base, found: manifest.Manifest) -> "FrozenSet[str]":
+    """The base arch that dnf works with, and those of the pinned packages that are installed.
+
+    `--forcearch` says the one for this command; it changes nothing about what the host is.
+    """
+    names = [binary.name for pin in found.pins for binary in pin.binaries]
+    installed = every_package(base).installed().filter(name=names)
+    arches = {dnf.rpm.basearch(package.arch) for package in installed}
+    return frozenset(arches | {base.conf.basearch})
 
 
 def to_package(package: "Any") -> Package:
@@ -115,7 +134,8 @@ def every_package(base: dnf.Base) -> "Any":
 
 def installonly_packages(base: dnf.Base, everything: "Any") -> "List[Any]":
     """The installed packages of which several versions may be installed (kernels)."""
-    return list(everything.installed().filter(provides=list(base.conf.installonlypkgs)))
+    provides = [name for name in base.conf.installonlypkgs if name in _INSTALLONLY]
+    return list(everything.installed().filter(provides=provides)) if provides else []
 
 
 # --- the transaction ------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Where the files are is drawn in tuxcare.hostfiles, whose names are offered here 
 """
 
 import configparser
+import os
 import re
 
 from tuxcare.errors import ConfigError
@@ -205,7 +206,17 @@ def format_fips_conf(choice: FipsChoice) -> str:
 def read_fips(paths: HostPaths) -> FipsChoice:
     """This host's FIPS choice; off where there is no file. Raises ConfigError, PermissionError."""
     text = read_text(paths.fips_conf)
-    return FipsChoice() if text is None else parse_fips_conf(paths.fips_conf, text)
+    if text is not None:
+        return parse_fips_conf(paths.fips_conf, text)
+    for place in (paths.fips_conf, paths.etc):
+        if os.path.islink(place) and not os.path.exists(place):
+            raise ConfigError(
+                "{}: cannot be read: {} is a link that leads nowhere".format(
+                    paths.fips_conf, place
+                ),
+                "Mount what it leads to, or remove it and choose with 'tuxctl fips enable'.",
+            )
+    return FipsChoice()
 
 
 def read_registration(paths: HostPaths) -> "Dict[str, Any]":

@@ -21,7 +21,16 @@ from tuxcare.nevra import Evr, SourceNevr, parse_sourcerpm
 
 TYPE_CHECKING = False  # typing costs more to load than all of this
 if TYPE_CHECKING:
-    from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Tuple
+    from typing import (
+        Callable,
+        Dict,
+        FrozenSet,
+        List,
+        NamedTuple,
+        Optional,
+        Sequence,
+        Tuple,
+    )
 else:
     from tuxcare.values import NamedTuple
 
@@ -110,9 +119,11 @@ class Pins:
                 self._binaries[binary.name] = (pin, binary)
 
     @classmethod
-    def from_manifest(cls, manifest: Manifest, mode: str, arch: str, trust: "Trust") -> "Pins":
-        """The pins that hold on a host of `arch` (a base arch, `x86_64`)."""
-        pins = [pin for pin in manifest.pins if arch in pin.arches]
+    def from_manifest(
+        cls, manifest: Manifest, mode: str, arches: "FrozenSet[str]", trust: "Trust"
+    ) -> "Pins":
+        """The pins that hold on a host of any of `arches` (base arches such as `x86_64`)."""
+        pins = [pin for pin in manifest.pins if not arches.isdisjoint(pin.arches)]
         return cls(manifest.release, mode, pins, manifest.patched_repositories, trust)
 
     @property

@@ -28,7 +28,7 @@ def from_home(package, repositories):
 
 def rules(mode="strict", arch="x86_64"):
     found = manifest.parse(str(MANIFEST), MANIFEST.read_text())
-    return Pins.from_manifest(found, mode, arch, from_home)
+    return Pins.from_manifest(found, mode, frozenset([arch]), from_home)
 
 
 def built(name, source, epoch=None, version=None, release=None, arch="x86_64", repo="tuxcare-fips"):

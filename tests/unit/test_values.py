@@ -20,7 +20,7 @@ def both(base):
             return self.x * 2
 
         def __str__(self):
-            return "<{}>".format(self.x)
+            return f"<{self.x}>"
 
     return Point
 

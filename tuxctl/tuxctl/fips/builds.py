@@ -54,7 +54,7 @@ class Selection(NamedTuple):
 
 def pins_of(manifest: Manifest, mode: str, arch: str) -> Pins:
     """The rules of a host for packages whose `ref` is the id of their repository."""
-    return Pins.from_manifest(manifest, mode, arch, _from_named_repository)
+    return Pins.from_manifest(manifest, mode, frozenset([arch]), _from_named_repository)
 
 
 def _from_named_repository(package: Package, repositories: Sequence[str]) -> Optional[str]:
