@@ -3,6 +3,9 @@
 dnf, OpenSCAP, a CSAF validator, OSV's schema and a feed parser have to say what the model says.
 """
 
+import csv
+import hashlib
+import io
 import json
 import os
 import re
@@ -10,17 +13,17 @@ import shutil
 from pathlib import Path
 
 import feedparser
-import jsonschema
 import pytest
 from csaf_lib.verification.verifier import Verifier
 
 from tests.support import SHARED_DATA, requires
 from tests.support.httpd import Httpd
+from tests.support.json_schemas import CSAF, CSAF_PROVIDER, OSV, errors
 from tests.support.mirror import MirrorSite, run
-from tests.support.osv_schema import OSV_SCHEMA
 from tests.support.repodata import Advisory
 from tests.support.rpms import RpmSpec, build_rpms
 from tests.support.upstream import UpstreamTree
+from tuxmirror.adapters.keyring import GpgKeyring
 from tuxmirror.adapters.oscap import Oscap
 from tuxmirror.cli import read_config
 from tuxmirror.cli.wiring import make_mirror
@@ -32,6 +35,7 @@ from tuxmirror.core.errors import VerificationError
 from tuxmirror.usecases import advisory_formats
 from tuxmirror.usecases.site import Showing
 
+PROVIDED = "provider-metadata.json"
 ESSENTIAL, ESU = "almalinux/8.4", "tuxcare/8.4/esu"
 OVAL_ESU = "tuxcare/8.4/almalinux8.4-esu-oval.xml"
 FIX = "284.30.1.el8_4.tuxcare.1"
@@ -121,6 +125,10 @@ def real_advisories(folder):
             )
         )
     return found
+
+
+def real_cves(folder):
+    return {cve for advisory in real_advisories(folder) for cve in advisory.cves}
 
 
 @pytest.fixture(scope="module")
@@ -256,10 +264,13 @@ def test_openscap_on_the_hosts_own_root(place, host):
 
 
 def test_csaf_is_valid_by_a_validator_of_others(place):
-    documents = below(place, "csaf")
-    assert len(documents) == 3 + 2 + 4
+    documents = {p: data for p, data in below(place, "csaf").items() if PROVIDED not in p}
+    documents = {p: data for p, data in documents.items() if p.endswith(".json")}
+    fixed = real_cves(SHARED_DATA)
+    assert len(documents) == 3 + len(fixed) + 2 + 4
     schemas = {}
     for path, data in documents.items():
+        assert errors(CSAF, json.loads(data)) == [], path
         verifier = Verifier.from_json(data.decode())
         failed = [r.test_id for r in verifier.run_all().results if r.status.name == "FAIL"]
         # It knows VEX alone: of advisories it complains about nothing but being none.
@@ -268,11 +279,63 @@ def test_csaf_is_valid_by_a_validator_of_others(place):
     assert set(schemas.values()) == {"csaf_security_advisory", "csaf_vex"}
 
 
+def test_csaf_is_found_by_its_provider_metadata_and_digests_hold(place):
+    files = below(place, "csaf")
+    provider = json.loads(files[PROVIDED])
+    assert errors(CSAF_PROVIDER, provider) == []
+    assert provider["role"] == "csaf_provider"
+    assert provider["canonical_url"] == f"https://esu.example.com/csaf/{PROVIDED}"
+    listed = set()
+    for distribution in provider["distributions"]:
+        folder = distribution["directory_url"].removeprefix("https://esu.example.com/csaf/")
+        index = files[f"{folder}index.txt"].decode().splitlines()
+        listed |= {folder + path for path in index}
+        changes = list(csv.reader(io.StringIO(files[f"{folder}changes.csv"].decode(), newline="")))
+        assert sorted(path for path, _ in changes) == sorted(index)
+        assert [date for _, date in changes] == sorted((d for _, d in changes), reverse=True)
+        for path, date in changes:
+            tracking = json.loads(files[folder + path])["document"]["tracking"]
+            assert tracking["current_release_date"] == date
+            # Requirement 11 of section 7.1.
+            assert path.split("/")[-2] == tracking["initial_release_date"][:4]
+    assert listed == {p for p in files if p.endswith(".json") and p != PROVIDED}
+    for path in listed:
+        said, name = files[f"{path}.sha256"].decode().split()
+        assert said == hashlib.sha256(files[path]).hexdigest()
+        assert name == path.rpartition("/")[2]
+
+
+def test_csaf_is_signed_once_where_the_operator_wants_it(own, keys, tmp_path):
+    own.main["signing_key"] = keys.operator.fingerprint
+    own.main["gnupghome"] = keys.operator.homedir
+    own.main["csaf_signatures"] = "yes"
+    own.write_conf()
+    assert own.sync().status == 0
+    files = below(own, "csaf")
+    provider = json.loads(files[PROVIDED])
+    assert errors(CSAF_PROVIDER, provider) == []
+    assert provider["role"] == "csaf_trusted_provider"
+    assert provider["public_openpgp_keys"][0]["fingerprint"] == keys.operator.fingerprint
+    (tmp_path / "key.asc").write_bytes(files["openpgp-key.asc"])
+    keyring = GpgKeyring([tmp_path / "key.asc"], [keys.operator.fingerprint], tmp_path)
+    signed = [path for path in files if path.endswith(".json") and path != PROVIDED]
+    assert len(signed) == 2 + 4
+    for path in signed:
+        keyring.verify_detached(files[path], files[f"{path}.asc"])
+    (tmp_path / "advisories" / "all.yaml").write_text(OWN.replace("openssl security", "other"))
+    assert own.sync().status == 0
+    after = below(own, "csaf")
+    kept = {p for p in files if p.endswith(".asc") and after[p] == files[p]}
+    changed = {p for p in files if p.endswith(".json") and after[p] != files[p]}
+    assert len(kept) == 1 + len(signed) - len(changed - {PROVIDED}) > 1
+    assert any("002" in path for path in changed)
+
+
 def test_osv_is_valid_and_feeds_parse(place):
     documents = below(place, "osv")
     assert len(documents) == 5
     for data in documents.values():
-        jsonschema.validate(json.loads(data), OSV_SCHEMA)
+        assert errors(OSV, json.loads(data)) == []
     for name, count in (("almalinux8.4essential", 4), ("almalinux8.4esu", 3)):
         feed = feedparser.parse(shown(place, f"rss_feed/releases/{name}"))
         assert not feed.bozo

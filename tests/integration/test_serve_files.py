@@ -39,6 +39,7 @@ CONTENT = {
     "tuxcare/internal.txt": b"internal",
     "rss_feed/releases/almalinux9.2esu": b"<rss/>",
     "cve/index.html": b"<html/>",
+    "csaf/provider-metadata.json": b"{}",
 }
 SIZE = len(CONTENT[f"almalinux/9.2/{PACKAGE}"])
 
@@ -172,6 +173,11 @@ def test_no_other_folder_is_listed(service, path):
 @pytest.mark.parametrize("path", [f"/{OS}", f"/{OS}/", f"/{OS}/repodata", ""])
 def test_folders_of_a_repository_are_not_listed(service, tokens, path):
     assert service.get(f"/almalinux/9.2/{tokens['esu']}{path}").status_code in (403, 404)
+
+
+def test_the_csaf_provider_is_found_under_its_well_known_name(service):
+    path = "csaf/provider-metadata.json"
+    assert service.get(f"/.well-known/{path}").content == service.get(f"/{path}").content == b"{}"
 
 
 @pytest.mark.parametrize("path", ["/cve", "/cve/", "/cve/index"])

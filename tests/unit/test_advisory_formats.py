@@ -109,8 +109,8 @@ def test_paths_are_those_of_the_guide():
     documents = written()[1]
     assert "tuxcare/9.2/almalinux9.2-esu-oval.xml" in documents
     assert "rss_feed/releases/almalinux9.2esu" in documents
-    assert "csaf/almalinux9.2-esu/2026/clsa-2026_001.json" in documents
-    assert "csaf/almalinux9.2-esu/vex/2026/cve-2026-0001.json" in documents
+    assert "csaf/almalinux9.2-esu/1970/clsa-2026_001.json" in documents
+    assert "csaf/almalinux9.2-esu/vex/1970/almalinux9_2-esu-cve-2026-0001.json" in documents
     assert "osv/almalinux9.2-esu/CLSA-2026-001.json" in documents
     assert all(re.fullmatch(r"[A-Za-z0-9._/-]+", path) for path in documents)
 
@@ -163,9 +163,9 @@ def _twice(document):
 
 
 OVAL, RSS = oval.path(ESU), rss.path(ESU)
-CSAF = "csaf/almalinux9.2-esu/2026/clsa-2026_001.json"
+CSAF = "csaf/almalinux9.2-esu/1970/clsa-2026_001.json"
 OSV = "osv/almalinux9.2-esu/CLSA-2026-001.json"
-VEX = "csaf/almalinux9.2-esu/vex/2026/cve-2026-0002.json"
+VEX = "csaf/almalinux9.2-esu/vex/1970/almalinux9_2-esu-cve-2026-0002.json"
 JSON, CSV = tables.json_path(ESU), tables.csv_path(ESU)
 VEX1 = VEX.replace("0002", "0001")
 NO_EPOCH = _swap(b"openssl-libs-1:3.0.7", b"openssl-libs-3.0.7")
@@ -327,7 +327,9 @@ def test_vex_says_what_is_not_fixed_and_why():
     )
     known, documents = written(statuses=records)
     advisory_formats.check(TREE, ESU, known, documents)
-    document = json.loads(documents["csaf/almalinux9.2-esu/vex/2026/cve-2026-0001.json"])
+    document = json.loads(
+        documents["csaf/almalinux9.2-esu/vex/1970/almalinux9_2-esu-cve-2026-0001.json"]
+    )
     [found] = document["vulnerabilities"]
     status = found["product_status"]
     assert status["known_affected"] == ["almalinux9.2-esu/glibc", "almalinux9.2-esu/nss"]

@@ -254,6 +254,12 @@ def test_a_policy_and_what_it_says_by_itself():
     assert not (found.soak or found.debug or found.source or found.newest or found.exclude)
 
 
+def test_signed_csaf_needs_a_key():
+    with pytest.raises(ConfigError, match="no key to sign with"):
+        config.parse("[main]\ncsaf_signatures = yes\nupstream = https://u.example/a\n" + NINE)
+    assert config.parse(SIGNED.replace("[main]\n", "[main]\ncsaf_signatures = yes\n", 1) + NINE)
+
+
 def test_every_rule_of_a_policy():
     text = SIGNED + (
         "[policy/p]\nsoak = 7d\nfast_track = critical, cve-2023-38545\nnewest = 3\n"

@@ -100,6 +100,8 @@ class PublishedFiles:
             return self._index(self._content.generation(DEFAULT_CHANNEL, None))
         if path == paths.ROOT:
             return redirect(f"/{paths.ROOT}/", 308)
+        if path == paths.WELL_KNOWN:
+            path = paths.PROVIDER
         try:
             return self._file(path, environ, bearer, remote, origin)
         except NotFound:

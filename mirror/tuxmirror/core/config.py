@@ -69,6 +69,7 @@ class Config:
     cve_data: Path | None = None
     cve_severity: str = "higher"
     oval_proof: str = "when-possible"
+    csaf_signatures: bool = False
     site_url: str = "https://repo.tuxcare.com"
     publisher: str = "TuxCare"
     contact: str = ""
@@ -125,6 +126,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "leases": convert.path,
     "cve_data": convert.path,
     "cve_severity": convert.one_of("higher", "nvd"),
+    "csaf_signatures": convert.boolean,
     "oval_proof": convert.one_of("required", "when-possible"),
     "site_url": url,
     "publisher": convert.text,
@@ -218,6 +220,7 @@ def parse(text: str, source: str = str(DEFAULT_PATH)) -> Config:
     values = _placed(main, where)
     config = Config(trees=trees, policies=policies, channels=channels, **values)  # type: ignore[arg-type]
     _check_policies(config, source)
+    _check_csaf(config, source)
     _check_folders(config, where)
     return config
 
@@ -238,6 +241,15 @@ def _check_policies(config: Config, source: str) -> None:
                 expected="signing_key = in [main], the fingerprint of your key",
                 way_out="docs/policy.md says how to make one",
             )
+
+
+def _check_csaf(config: Config, source: str) -> None:
+    if config.csaf_signatures and not config.signing_key:
+        raise ConfigError(
+            f"{source}: [main] csaf_signatures: there is no key to sign with",
+            expected="signing_key = in [main], the fingerprint of your key",
+            way_out="or csaf_signatures = no: documents have digests alone",
+        )
 
 
 def _placed(main: Mapping[str, object], where: str) -> dict[str, object]:

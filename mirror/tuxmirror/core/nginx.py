@@ -507,6 +507,9 @@ server {
     }
     location = /cve { return 308 /cve/; }
     location = /cve/ { rewrite ^ /cve/index.html last; }
+    location = /.well-known/csaf/provider-metadata.json {
+        rewrite ^ /csaf/provider-metadata.json last;
+    }
     location ~ "^/(?:@site@)/@path@$" {
         if ($tux_bearer) { return 418; }
         root @vetted@;

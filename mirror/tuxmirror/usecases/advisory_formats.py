@@ -12,16 +12,17 @@ from dataclasses import replace
 
 from ..core.advisory import parity, proof
 from ..core.advisory.catalogue import Catalogue
-from ..core.advisory.formats import claims, csaf, osv, oval, rss, tables
+from ..core.advisory.formats import claims, csaf, csaf_provider, osv, oval, rss, tables
 from ..core.advisory.formats.claims import Claims
 from ..core.advisory.formats.context import Issuer
-from ..core.advisory.model import ESSENTIAL, SECURITY, Advisory, Scope
+from ..core.advisory.model import SECURITY, Advisory, Scope
 from ..core.audit import characteristics, results
 from ..core.config import Tree
 from ..core.errors import ConfigError, MirrorError, VerificationError
 from ..core.snapshot import File
 from . import advisories
 from .context import Mirror
+from .csaf_provider import signatures
 from .site import Showing
 
 # OpenSCAP's schematron takes seconds a hundred definitions.
@@ -47,6 +48,9 @@ def make(mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
         if showing.channel == _FIRST:
             _tell_gaps(mirror, tree, showing)
         documents = _judged(mirror, tree, scope, catalogue)
+        advisories_of_csaf = csaf_provider.documents_of(scope, documents)
+        documents.update(csaf_provider.listing(scope, advisories_of_csaf))
+        documents.update(signatures(mirror, showing.channel, scope, advisories_of_csaf))
     except MirrorError as error:
         raise error.located(tree=name) from None
     return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
@@ -113,8 +117,7 @@ def write(scope: Scope, catalogue: Catalogue, by: Issuer) -> Documents:
     for advisory in security(everything):
         documents[csaf.path(scope, advisory)] = csaf.write(advisory, catalogue, by)
         documents[osv.path(scope, advisory)] = osv.write(advisory, catalogue, by)
-    if scope.product != ESSENTIAL:
-        documents.update(_vex(scope, catalogue, by))
+    documents.update(_vex(scope, catalogue, by))
     return documents
 
 
@@ -123,7 +126,7 @@ def _vex(scope: Scope, catalogue: Catalogue, by: Issuer) -> Documents:
     for cve in catalogue.cve_ids:
         records = [r for r in catalogue.status(cve) if r.scope == scope]
         if records:
-            path = csaf.vex_path(scope, cve)
+            path = csaf.vex_path(scope, cve, records, catalogue)
             documents[path] = csaf.write_vex(scope, cve, records, catalogue, by)
     return documents
 
@@ -160,10 +163,9 @@ def check(tree: Tree, scope: Scope, catalogue: Catalogue, documents: Documents) 
             tree=tree.name,
             way_out="nothing was published; this is a bug, please report it",
         ) from None
-    if scope.product != ESSENTIAL:
-        by_cve = _by_cve(everything)
-        formats["VEX"] = (by_cve, _as_claims(vex, everything))
-        model = {**model, **by_cve}
+    by_cve = _by_cve(everything)
+    formats["VEX"] = (by_cve, _as_claims(vex, everything))
+    model = {**model, **by_cve}
     parity.check(tree.name, model, formats)
 
 

@@ -54,10 +54,11 @@ class Contributor(Protocol):
 def contributors() -> Sequence[Contributor]:
     """Imported when something may have to be made."""
     from .advisory_site import AdvisoryFormats
+    from .csaf_provider import CsafProvider
     from .latest import FixedNames
     from .tracker import Tracker
 
-    return (AdvisoryFormats(), FixedNames(), Tracker())
+    return (AdvisoryFormats(), CsafProvider(), FixedNames(), Tracker())
 
 
 def changing(mirror: Mirror, channel: str) -> AbstractContextManager[None]:

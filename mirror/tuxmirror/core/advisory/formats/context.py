@@ -73,6 +73,13 @@ def purl(package: FixedPackage, scope: Scope) -> str:
     return f"pkg:rpm/{namespace}/{name}@{version}?{'&'.join(qualifiers)}"
 
 
+def source_purl(package: str, scope: Scope) -> str:
+    """Of a source package in any version."""
+    namespace = UPSTREAM if scope.product == ESSENTIAL else OWN
+    name = quote(package, safe=".-_~")
+    return f"pkg:rpm/{namespace}/{name}?arch=src&distro={UPSTREAM}-{scope.release}"
+
+
 def cve_url(cve: str) -> str:
     return f"https://www.cve.org/CVERecord?id={cve}"
 

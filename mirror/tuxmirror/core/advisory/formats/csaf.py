@@ -1,9 +1,11 @@
 """CSAF 2.0 (OASIS, docs.oasis-open.org/csaf/csaf/v2.0): security advisories, and VEX a CVE.
 
     csaf/<scope>/<year>/clsa-2026_001.json        csaf_security_advisory
-    csaf/<scope>/vex/<year>/cve-2026-0001.json    csaf_vex: also what is not fixed, and why
+    csaf/<scope>/vex/<year>/almalinux9_2-esu-cve-2026-0001.json
+                                                  csaf_vex: also what is not fixed, and why
 
-File names follow section 5.1. A product id is `<scope>:<package identity>`.
+File names follow section 5.1, the years of folders requirement 11 of section 7.1: that of the
+first release. A product id is `<scope>:<package identity>`.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from ..cve import Cve
 from ..model import Advisory, FixedPackage, Scope
 from ..status import Status, StatusRecord
 from .claims import Claim
-from .context import Issuer, advisory_url, cve_url, plain, purl, stamp
+from .context import Issuer, advisory_url, cve_url, plain, purl, source_purl, stamp
 
 _NAME = re.compile(r"[^+\-a-z0-9]+")
 _ENGINE = {"engine": {"name": "tuxmirror"}}
@@ -34,16 +36,31 @@ def vex_folder(scope: Scope) -> str:
 
 
 def path(scope: Scope, advisory: Advisory) -> str:
-    return f"{folder(scope)}/{_year(advisory.id)}/{_NAME.sub('_', advisory.id.lower())}.json"
+    return f"{folder(scope)}/{_year(advisory.issued)}/{_file(advisory.id)}"
 
 
-def vex_path(scope: Scope, cve: str) -> str:
-    return f"{vex_folder(scope)}/{_year(cve)}/{_NAME.sub('_', cve.lower())}.json"
+def vex_path(scope: Scope, cve: str, records: Sequence[StatusRecord], catalogue: Catalogue) -> str:
+    """`records` are what is known of it in the scope."""
+    first, _ = _dates(records, _fixes(scope, cve, catalogue))
+    return f"{vex_folder(scope)}/{_year(first)}/{_file(_vex_id(scope, cve))}"
 
 
-def _year(name: str) -> str:
-    match = re.search(r"[0-9]{4}", name)
-    return match[0] if match else "0000"
+def _vex_id(scope: Scope, cve: str) -> str:
+    return f"{scope.slug}-{cve}"
+
+
+def _file(name: str) -> str:
+    """Of the document with that tracking id."""
+    return f"{_NAME.sub('_', name.lower())}.json"
+
+
+def _year(seconds: int) -> str:
+    return stamp(seconds)[:4]
+
+
+def released(document: bytes) -> str:
+    """A document's current release date."""
+    return str(json.loads(document)["document"]["tracking"]["current_release_date"])
 
 
 # --- advisories -------------------------------------------------------------------------------
@@ -67,7 +84,7 @@ def write(advisory: Advisory, catalogue: Catalogue, issuer: Issuer) -> bytes:
             _reference("self", f"{issuer.url}/{path(scope, advisory)}", "this document"),
             _reference("external", page, advisory.id),
         ],
-        "tracking": _tracking(advisory.id, advisory.issued, advisory.updated),
+        "tracking": _tracking(advisory.id, _revisions(advisory, catalogue)),
     }
     products = [_product_id(scope, package.identity) for package in advisory.packages]
     products = sorted(set(products))
@@ -116,33 +133,53 @@ def _product_id(scope: Scope, identity: str) -> str:
 
 
 def _document(title: str, issuer: Issuer) -> dict[str, Any]:
-    publisher = {"category": "vendor", "name": issuer.name, "namespace": issuer.url}
-    if issuer.contact:
-        publisher["contact_details"] = issuer.contact
     return {
         "csaf_version": "2.0",
         "distribution": {"tlp": {"label": "WHITE", "url": "https://www.first.org/tlp/"}},
         "lang": "en",
-        "publisher": publisher,
+        "publisher": publisher(issuer),
         "title": plain(title),
     }
 
 
-def _tracking(name: str, initial: int, current: int) -> dict[str, Any]:
-    """The first revision, and the last where there was another."""
-    dates = [initial] if current == initial else [initial, current]
+def publisher(issuer: Issuer) -> dict[str, str]:
+    found = {"category": "vendor", "name": issuer.name, "namespace": issuer.url}
+    if issuer.contact:
+        found["contact_details"] = issuer.contact
+    return found
+
+
+# What happened to a document, oldest first: when, and what.
+_Revisions = list[tuple[int, str]]
+
+
+def _revisions(advisory: Advisory, catalogue: Catalogue) -> _Revisions:
+    """Who asks what is new since yesterday goes by the last: an advisory counts as new when the
+    channel came to show it, however old it was by then."""
+    found = _named(advisory.issued, advisory.updated)
+    shown = catalogue.published(advisory)
+    if shown is not None and shown > advisory.updated:
+        found.append((shown, "shown in this channel"))
+    return found
+
+
+def _named(first: int, last: int) -> _Revisions:
+    return [(first, "first published"), *([(last, "updated")] if last > first else [])]
+
+
+def _tracking(name: str, revisions: _Revisions) -> dict[str, Any]:
     history = [
         {"date": stamp(date), "number": str(number), "summary": summary}
-        for number, (date, summary) in enumerate(zip(dates, ("first published", "updated")), 1)
+        for number, (date, summary) in enumerate(revisions, 1)
     ]
     return {
-        "current_release_date": stamp(current),
+        "current_release_date": history[-1]["date"],
         "generator": _ENGINE,
         "id": name,
-        "initial_release_date": stamp(initial),
+        "initial_release_date": history[0]["date"],
         "revision_history": history,
         "status": "final",
-        "version": str(len(dates)),
+        "version": history[-1]["number"],
     }
 
 
@@ -239,20 +276,20 @@ def write_vex(
     Packages that bring the fix are named whole; of others the source package is.
     """
     known = catalogue.cve(cve)
-    fixes = [a for a in catalogue.fixing(cve) if a.scope == scope]
+    fixes = _fixes(scope, cve, catalogue)
     fixed = {package.identity: package for advisory in fixes for package in advisory.packages}
     by_status: dict[Status, list[StatusRecord]] = {}
     for record in records:
         if record.status is not Status.RELEASED:
             by_status.setdefault(record.status, []).append(record)
-    dates = [d for a in fixes for d in (a.issued, a.updated)] + [r.updated for r in records]
+    own = vex_path(scope, cve, records, catalogue)
     document = {
         "category": "csaf_vex",
         **_document(f"{cve} in {scope.title}", issuer),
         "references": [
-            _reference("self", f"{issuer.url}/{vex_path(scope, cve)}", "this document"),
+            _reference("self", f"{issuer.url}/{own}", "this document"),
         ],
-        "tracking": _tracking(f"{scope.slug}-{cve}", min(dates), max(dates)),
+        "tracking": _tracking(_vex_id(scope, cve), _named(*_dates(records, fixes))),
     }
     versions = _tree(scope, issuer, fixed.values())["branches"][0]["branches"][0]["branches"]
     versions += [
@@ -265,6 +302,16 @@ def write_vex(
         "vulnerabilities": [_vex(scope, known, sorted(fixed), by_status, fixes, issuer)],
     }
     return _encode(whole)
+
+
+def _fixes(scope: Scope, cve: str, catalogue: Catalogue) -> list[Advisory]:
+    return [advisory for advisory in catalogue.fixing(cve) if advisory.scope == scope]
+
+
+def _dates(records: Sequence[StatusRecord], fixes: Sequence[Advisory]) -> tuple[int, int]:
+    """The first and the last time that something was said."""
+    dates = [date for a in fixes for date in (a.issued, a.updated)] + [r.updated for r in records]
+    return min(dates), max(dates)
 
 
 def read_vex(documents: Iterable[bytes]) -> dict[str, frozenset[str]]:
@@ -286,6 +333,7 @@ def _component(scope: Scope, package: str) -> dict[str, Any]:
         "product": {
             "name": f"{package} in {scope.title}",
             "product_id": _source_id(scope, package),
+            "product_identification_helper": {"purl": source_purl(package, scope)},
         },
     }
 
