@@ -1,17 +1,27 @@
 """`tuxmirror publish`, `rollback` and `log`: what a person decided is shown at once, and stands."""
 
 import fcntl
+import itertools
 import json
 import shutil
+import time
 
 import pytest
 
 from tests.support.mirror import OS_DIR, TREE, difference, run
 from tests.support.rpms import RpmSpec
+from tuxmirror.cli import read_config
+from tuxmirror.cli.wiring import make_mirror
+from tuxmirror.usecases.sync import Options, sync
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
 
 DAY = 86400
+
+
+class Silent:
+    def event(self, name, **fields):
+        pass
 
 
 def call(site, *arguments, status=0, **environment):
@@ -255,3 +265,16 @@ def test_a_rollback_to_what_was_removed_says_what_is_kept(bad):
     shutil.move(path, bad.root)
     done = call(bad, "rollback", TREE, status=5)
     assert bad.bad in done.stderr
+
+
+def test_channels_that_show_the_same_share_one_publication(synced, tiny_upstream):
+    """However long it takes from one to the next: what expires does so at one moment."""
+    tiny_upstream.remove("BaseOS", "x86_64", "alpha-*")
+    tiny_upstream.publish()
+    synced.write_conf()
+    config = read_config(synced.conf)
+    seconds = itertools.count(time.time(), 100)
+    mirror = make_mirror(config, Silent())._replace(clock=lambda: next(seconds))
+    assert sync(mirror, list(config.trees.values()), Options()) == 0
+    places = [(synced.public / channel / TREE).resolve() for channel in ("candidate", "vetted")]
+    assert places[0] == places[1]

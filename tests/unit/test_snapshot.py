@@ -84,6 +84,12 @@ def test_file_list_comes_back_sorted(files):
     data = rules.encode_files(files)
     assert rules.decode_files(data) == sorted(files)
     assert rules.encode_files(reversed(files)) == data, "the same files give the same bytes"
+    for file in files:
+        # Any of them, of those under one path.
+        assert rules.find_file(data, file.path) in {f.sha256 for f in files if f.path == file.path}
+        assert rules.find_file(data, f"{file.path}x") is None or any(
+            f.path == f"{file.path}x" for f in files
+        )
 
 
 @given(st.dictionaries(SHA, st.text("0123456789abcdef", min_size=16, max_size=16)))

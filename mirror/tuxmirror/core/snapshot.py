@@ -186,6 +186,14 @@ def decode_files(data: bytes) -> list[File]:
     return files
 
 
+def find_file(data: bytes, path: str) -> str | None:
+    """The SHA-256 of one file of a list, without reading all the others; None if it has none."""
+    end = data.find(f" {path}\n".encode())
+    if end < 0:
+        return None
+    return data[data.rfind(b"\n", 0, end) + 1 : end].split(b" ")[0].decode()
+
+
 def encode_verified(descriptions: Mapping[str, str]) -> bytes:
     """Which content was verified as which package: `core.package` descriptions by SHA-256."""
     return "".join(f"{sha} {text}\n" for sha, text in sorted(descriptions.items())).encode()

@@ -30,6 +30,9 @@ def follow(
     Raises:
         MirrorError: of the first channel that could not follow; the others did.
     """
+    # One moment for all of them: what expires at the same time is one publication, made once.
+    moment = mirror.clock()
+    mirror = mirror._replace(clock=lambda: moment)
     problems: list[MirrorError] = []
     changed = _show_candidate(mirror, tree, candidate, allow_mass_change)
     for channel in mirror.config.channels.values():

@@ -40,11 +40,9 @@ def metadata_of(mirror: Mirror, tree: Tree, name: str, repository: Repository) -
         VerificationError: the file list or repomd.xml is damaged.
     """
     try:
-        files = snapshots.decode_files(mirror.pool.read(repository.files))
-        by_path = {file.path: file.sha256 for file in files}
         if kinds.is_images(name):
             return Metadata(name, Repomd(repository.repomd, repository.revision, ()), {})
-        index = repomd.parse(mirror.pool.read(by_path[REPOMD]))
+        index = index_of(mirror, repository)
         wanted = [*(file.sha256 for file in index.files), index.sha256]
         for sha in sorted(mirror.pool.missing(wanted)):
             raise StorageError("missing in the pool", path=sha)
@@ -53,3 +51,17 @@ def metadata_of(mirror: Mirror, tree: Tree, name: str, repository: Repository) -
     except MirrorError as error:
         error.way_out = error.way_out or _WAY_OUT
         raise error.located(tree=tree.name, repository=name) from None
+
+
+def index_of(mirror: Mirror, repository: Repository) -> Repomd:
+    """Its repomd.xml.
+
+    Raises:
+        StorageError: the pool has lost a file.
+        VerificationError: the file list or repomd.xml is damaged.
+    """
+    data = mirror.pool.read(repository.files)
+    sha256 = snapshots.find_file(data, REPOMD)
+    if sha256 is None:
+        raise StorageError("the file list names no repomd.xml", path=repository.files)
+    return repomd.parse(mirror.pool.read(sha256))

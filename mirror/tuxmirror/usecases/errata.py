@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from ..core import kinds, repomd
-from ..core import snapshot as snapshots
+from ..core import kinds
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.merge import merge
 from ..core.advisory.model import Advisory, scope_of
 from ..core.config import Tree
 from ..core.errors import MirrorError
-from ..core.kinds import REPOMD
 from ..core.snapshot import Snapshot
+from .contents import index_of
 from .context import Mirror
 
 
@@ -31,9 +30,7 @@ def records(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> list[Advisory]:
             # What an installation tree says is the state of the release's first day.
             continue
         try:
-            files = snapshots.decode_files(mirror.pool.read(repository.files))
-            by_path = {file.path: file.sha256 for file in files}
-            index = repomd.parse(mirror.pool.read(by_path[REPOMD])).file("updateinfo")
+            index = index_of(mirror, repository).file("updateinfo")
             if index is not None:
                 path = mirror.pool.path(index.sha256)
                 found += reader.errata(path, index.open_size, scope, name)
