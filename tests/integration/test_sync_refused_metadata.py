@@ -585,3 +585,20 @@ def test_refusal_repeats_until_upstream_is_mended(synced, news):
     news.publish()
     assert synced.sync("-q").status == 0
     assert len(synced.packages()) == 4
+
+
+def test_metadata_says_nothing_to_a_terminal(synced, news):
+    """XML may hold U+009B, which terminals take for the beginning of a command."""
+    news.edit_metadata(
+        *REPO,
+        "primary",
+        lambda text: text.replace('type="sha256"', 'type="md5"').replace(
+            "<name>", "<name>\u009b2J\u202e"
+        ),
+    )
+    with synced.harmless():
+        run = synced.sync()
+    assert run.status == 4, run
+    assert "\\x9b2J\\u202e" in run.stderr
+    assert "\u009b" not in run.stderr + run.stdout
+    assert "\u202e" not in run.stderr + run.stdout

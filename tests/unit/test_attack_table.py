@@ -93,6 +93,18 @@ ATTACKS = {
         "test_trickle_just_above_the_minimum_rate",
         None,
     ),
+    "trickle of many files": (TRANSPORT, "test_a_whole_sync_has_a_deadline", None),
+    "server that is busy for ever": (
+        TRANSPORT,
+        "test_the_deadline_ends_waiting_for_a_busy_server",
+        None,
+    ),
+    "commands for a terminal": (METADATA, "test_metadata_says_nothing_to_a_terminal", None),
+    "disk that fails behind our back": (
+        "integration/test_disk.py",
+        "test_what_the_kernel_lost_before_the_flush_is_an_error_of_the_flush",
+        None,
+    ),
     "checksum missing": (METADATA, "test_primary", "no checksum"),
     "checksum md5": (METADATA, "test_primary", "md5"),
     "checksum sha1": (METADATA, "test_primary", "sha1"),

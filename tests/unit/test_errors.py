@@ -77,3 +77,16 @@ def test_located_fills_in_and_never_overwrites():
 def test_way_out_has_a_default_and_can_be_set(kind):
     assert kind("x").way_out
     assert kind("x", way_out="y").way_out == "y"
+
+
+def test_what_strangers_say_moves_no_cursor_and_forges_no_line():
+    error = MirrorError(
+        "odd \x1b[2J\u202ename", found="one\n  way out:  run this\x9b", way_out="none"
+    )
+    assert str(error).splitlines() == [
+        "odd \\x1b[2J\\u202ename",
+        "  found:    one",
+        "              way out:  run this\\x9b",
+        "  way out:  none",
+    ]
+    assert error.as_dict()["message"] == "odd \x1b[2J\u202ename", "JSON has escapes of its own"

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import IO, Any
 
-from ..core.errors import MirrorError
+from ..core.errors import MirrorError, printable
 
 # These go to stderr, and are told to those too who asked for quiet.
 _TROUBLE = {"warning", "mirror", "quarantine", "error", "damaged"}
@@ -45,6 +45,7 @@ def journal_stream(stream: IO[str]) -> bool:
 
 def tell_trouble(text: str, warning: bool = False) -> None:
     """On standard error; for the journal each line with its priority, see sd-daemon(3)."""
+    text = printable(text)
     if journal_stream(sys.stderr):
         mark = f"<{_WARNING if warning else _ERROR}>"
         text = "\n".join(mark + line for line in text.splitlines())
@@ -85,7 +86,7 @@ class PlainReporter:
             if trouble:
                 tell_trouble(line, name in _WARNINGS)
             else:
-                print(line, file=self._stream, flush=True)
+                print(printable(line), file=self._stream, flush=True)
 
     def _clear(self) -> None:
         if self._live and self._painted:

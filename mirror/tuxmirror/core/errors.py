@@ -6,6 +6,17 @@ An error says four things: what it is about, what was expected, what was found, 
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """What strangers said, as a terminal may be given it: nothing in it moves the cursor, changes
+    colours or turns the direction of writing. Line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character == "\n" or character.isprintable() else ascii(character)[1:-1]
+        for character in text
+    )
+
+
 class MirrorError(Exception):
     """The root. `code` names the kind in JSON, `exit_status` is what the process ends with.
 
@@ -55,10 +66,11 @@ class MirrorError(Exception):
         if self.expected is not None:
             lines.append(f"  expected: {self.expected}")
         if self.found is not None:
-            lines.append(f"  found:    {self.found}")
+            # What an upstream said must not look like a line of ours.
+            lines.append(f"  found:    {self.found}".replace("\n", "\n            "))
         if self.way_out is not None:
             lines.append(f"  way out:  {self.way_out}")
-        return "\n".join(lines)
+        return printable("\n".join(lines))
 
     def as_dict(self) -> dict[str, object]:
         """For `--json`: keys without a value are left out."""
