@@ -13,7 +13,6 @@ import contextlib
 import os
 import resource
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from typing import NamedTuple
 from tests.support.dask import Dask
 from tests.support.httpd import Httpd
 from tests.support.keys import SigningKey
-from tests.support.mirror import MirrorSite
+from tests.support.mirror import MirrorSite, run
 from tests.support.s3 import Ceph, Moto, S3Service, surroundings
 from tests.support.s3_faults import FaultyS3
 
@@ -39,28 +38,35 @@ WORKS = ("first sync", "nothing changed", "1 % changed", "rollback")
 
 
 class Point(NamedTuple):
-    """Seconds on the wall; CPU seconds of tuxmirror and its children, without services."""
+    """Seconds on the wall; CPU seconds of tuxmirror and its children, without services, and of the
+    workers; the most memory that one process had, tuxmirror's or a worker's, in bytes."""
 
     engine: str
     packages: int
     work: str
     seconds: float
     cpu: float
+    workers_cpu: float
+    memory: int
 
 
-def measure(site: MirrorSite, *arguments: str) -> tuple[float, float]:
+Cost = tuple[float, float, float, int]
+
+
+def measure(site: MirrorSite, dask: Dask | None, *arguments: str) -> Cost:
     site.write_conf()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = dask.cpu_seconds() if dask else 0.0
     started = time.monotonic()
-    done = subprocess.run(
-        site.command(*arguments), env=site.environment, capture_output=True, check=False
-    )
+    done = run(site.command(*arguments), site.environment, 600)
     seconds = time.monotonic() - started
-    if done.returncode:
-        raise RuntimeError(done.stdout.decode() + done.stderr.decode())
+    if done.status:
+        raise RuntimeError(repr(done))
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return seconds, cpu
+    peaks = dask.peak_rss() if dask else []
+    workers = dask.cpu_seconds() - spent if dask else 0.0
+    return seconds, cpu, workers, max([done.max_rss, *peaks])
 
 
 @contextlib.contextmanager
@@ -81,14 +87,14 @@ def made_site(key: SigningKey, url: str, service: S3Service | None) -> Iterator[
 
 
 def works(
-    site: MirrorSite, server: Httpd, later: Path
-) -> Iterator[tuple[str, tuple[float, float]]]:
-    yield "first sync", measure(site, "sync")
-    yield "nothing changed", measure(site, "sync")
+    site: MirrorSite, server: Httpd, later: Path, dask: Dask | None = None
+) -> Iterator[tuple[str, Cost]]:
+    yield "first sync", measure(site, dask, "sync")
+    yield "nothing changed", measure(site, dask, "sync")
     earlier, server.root = server.root, later
-    yield "1 % changed", measure(site, "sync")
+    yield "1 % changed", measure(site, dask, "sync")
     server.root = earlier
-    yield "rollback", measure(site, "rollback", TREE)
+    yield "rollback", measure(site, dask, "rollback", TREE)
 
 
 def points(key: SigningKey, sizes: list[int]) -> Iterator[Point]:
@@ -104,11 +110,12 @@ def points(key: SigningKey, sizes: list[int]) -> Iterator[Point]:
                 with contextlib.ExitStack() as stack:
                     server = stack.enter_context(Httpd(tree.root))
                     site = stack.enter_context(made_site(key, server.url, service))
+                    dask = None
                     if engine.endswith("workers"):
                         dask = stack.enter_context(Dask(ceph.environment))
                         site.main["workers"] = dask.address
-                    for work, (seconds, cpu) in works(site, server, later.root):
-                        yield Point(engine, number, work, seconds, cpu)
+                    for work, cost in works(site, server, later.root, dask):
+                        yield Point(engine, number, work, *cost)
 
 
 def requests(key: SigningKey, number: int) -> dict[str, collections.Counter[str]]:
@@ -138,8 +145,8 @@ def markdown(
         f"{cores} cores, load {load:.0f} at the end: compare CPU seconds, and the wall only within"
         " a row.",
         "",
-        f"| packages | work | {' | '.join(f'{e}: wall s | CPU s' for e in ENGINES)} |",
-        f"|---|---|{'---|' * 2 * len(ENGINES)}",
+        f"| packages | work | {' | '.join(f'{e}: wall s | CPU s' for e in ENGINES)} | of workers |",
+        f"|---|---|{'---|' * (2 * len(ENGINES) + 1)}",
     ]
     by = {(p.packages, p.work, p.engine): p for p in measured}
     for size in sorted({p.packages for p in measured}):
@@ -147,7 +154,19 @@ def markdown(
             cells = [
                 f"{by[size, work, e].seconds:.2f} | {by[size, work, e].cpu:.2f}" for e in ENGINES
             ]
+            cells.append(f"{by[size, work, ENGINES[-1]].workers_cpu:.2f}")
             lines.append(f"| {size:,} | {work} | {' | '.join(cells)} |")
+    lines += [
+        "",
+        "The most memory that one process had in a first sync, in MiB; with workers, the largest of"
+        " them and of the one that gives out the work:",
+        "",
+        f"| packages | {' | '.join(ENGINES)} |",
+        f"|---|{'---|' * len(ENGINES)}",
+    ]
+    for size in sorted({p.packages for p in measured}):
+        cells = [f"{by[size, WORKS[0], e].memory >> 20}" for e in ENGINES]
+        lines.append(f"| {size:,} | {' | '.join(cells)} |")
     methods = sorted({method for counts in counted.values() for method in counts})
     lines += [
         "",
@@ -163,7 +182,7 @@ def markdown(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=int, nargs="+", default=[300, 3000])
+    parser.add_argument("--packages", type=int, nargs="+", default=[300, 1000, 3000])
     args = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
     bench(bench_key(FOLDER / "keys"), args.packages)
@@ -180,14 +199,14 @@ def bench(key: SigningKey, sizes: list[int]) -> None:
     (RESULTS / "scale.md").write_text(text)
     lines = {
         f"{engine}: {work}": [
-            (float(p.packages), max(p.cpu, 0.01))
+            (float(p.packages), max(p.cpu + p.workers_cpu, 0.01))
             for p in measured
             if (p.engine, p.work) == (engine, work)
         ]
         for work in ("first sync", "nothing changed")
-        for engine in ENGINES[:2]
+        for engine in ENGINES
     }
-    (RESULTS / "scale.svg").write_text(plot.svg(lines, "packages", "CPU seconds of tuxmirror"))
+    (RESULTS / "scale.svg").write_text(plot.svg(lines, "packages", "CPU seconds, workers included"))
 
 
 if __name__ == "__main__":

@@ -16,14 +16,14 @@ WORKERS = 2
 
 @pytest.fixture(scope="module")
 def cluster():
-    with Dask({}, workers=WORKERS, nanny=True) as dask:
+    with Dask({}, workers=WORKERS, memory="600MB") as dask:
         yield dask
 
 
 @pytest.fixture(params=["local", "dask"])
 def executor(request):
     if request.param == "local":
-        yield LocalExecutor(work, WORKERS)
+        yield LocalExecutor(work, WORKERS, 600 << 20)
         # It would live as long as this process; that of a sync ends with the sync.
         resource_tracker._resource_tracker._stop()
         return
@@ -92,9 +92,17 @@ def test_what_no_worker_survives_is_told(executor, tmp_path):
     assert 1 < len(list(tmp_path.glob("6-*"))) <= 4
 
 
+@pytest.mark.full
+def test_a_piece_that_takes_all_memory_is_stopped(executor):
+    """Processes here meet their limit; a Dask worker is ended by its nanny, again and again."""
+    with pytest.raises((MemoryError, VerificationError)):
+        list(executor.run([Piece(0, "greedy"), *pieces(3)]))
+    assert sorted(executor.run(pieces(3))) == [0, 1, 2]
+
+
 def test_only_a_few_pieces_are_there_at_a_time(executor):
     """However many there are: what waits is not made yet, what is done is not kept."""
-    size, number = 200_000, 300
+    size, number = 200_000, 120
     drawn = told = most = 0
 
     def made():

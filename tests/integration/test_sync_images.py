@@ -47,8 +47,10 @@ def test_they_lie_where_installers_look_for_them(image_site, upstream, tiny_upst
     site = image_site
     plan = site.sync("--dry-run", "--json")
     assert plan.named("plan")[0]["images"] == len(INSTALLER) + len(ISOS)
+    assert "3 packages and 6 images" in site.sync("--dry-run").stdout
     done = site.sync("--json")
     assert done.status == 0, done
+    assert [event["images"] for event in done.named("fetching") if "images" in event] == [6]
     os_dir = tiny_upstream.os_dir("BaseOS", "x86_64")
     for path in (*INSTALLER, ".treeinfo", "repodata/repomd.xml", "repodata/repomd.xml.asc"):
         expected = os_dir.with_name("kickstart").joinpath(path).read_bytes()

@@ -26,13 +26,14 @@ from .s3 import free_port
 class Dask:
     """`workers` processes of one thread each; `environment` is theirs.
 
-    `nanny`: each is started again when it dies, by a process beside it.
+    `memory`: what one may have ("600MB"). A process beside it ends one that has more, and starts
+    again whatever ended.
     """
 
     def __init__(
-        self, environment: Mapping[str, str], workers: int = 2, nanny: bool = False
+        self, environment: Mapping[str, str], workers: int = 2, memory: str | None = None
     ) -> None:
-        self._nanny = nanny
+        self._memory = memory
         roots = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "mirror")])
         self._environment = {
             **os.environ,
@@ -95,6 +96,15 @@ class Dask:
             found.append(int(line.split()[1]) * 1024)
         return found
 
+    def cpu_seconds(self) -> float:
+        """Of the living workers until now."""
+        ticks = 0
+        for worker in self.workers:
+            fields = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()
+            # utime, stime, and those of children that ended.
+            ticks += sum(map(int, fields[11:15]))
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def said(self) -> str:
         return (self._folder / "log").read_text(errors="replace")
 
@@ -104,8 +114,8 @@ class Dask:
 
     def _start_worker(self, number: int) -> subprocess.Popen[bytes]:
         space = self._folder / f"worker-{number}"
-        nanny = "--nanny" if self._nanny else "--no-nanny"
-        options = ("--nthreads", "1", nanny, "--host", "127.0.0.1")
+        nanny = ("--nanny", "--memory-limit", self._memory) if self._memory else ("--no-nanny",)
+        options = ("--nthreads", "1", *nanny, "--host", "127.0.0.1")
         return self._start("worker", self.address, *options, "--local-directory", str(space))
 
     def _start(self, role: str, *arguments: str) -> subprocess.Popen[bytes]:

@@ -7,6 +7,7 @@ that had no result is given to a new one; what ends every process that looks at 
 from __future__ import annotations
 
 import multiprocessing
+import resource
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,6 +20,8 @@ Result = TypeVar("Result")
 
 # A piece that was under way when so many pools broke is what breaks them.
 _ATTEMPTS = 3
+# A worker has about 100 MiB, whatever it fetches (bench/results/scale.md).
+MEMORY = 1 << 30
 
 
 class LocalExecutor(Generic[Piece, Result]):
@@ -27,11 +30,15 @@ class LocalExecutor(Generic[Piece, Result]):
     Args:
         function: importable; what it gets and returns can be pickled.
         processes: how many at once.
+        memory: what one may have, in bytes; more is a MemoryError of its piece.
     """
 
-    def __init__(self, function: Callable[[Piece], Result], processes: int) -> None:
+    def __init__(
+        self, function: Callable[[Piece], Result], processes: int, memory: int = MEMORY
+    ) -> None:
         self._function = function
         self._processes = processes
+        self._memory = memory
 
     def run(self, pieces: Iterable[Piece]) -> Iterator[Result]:
         waiting = iter(pieces)
@@ -39,7 +46,7 @@ class LocalExecutor(Generic[Piece, Result]):
         while True:
             # Not forked: threads of this process hold locks that a copy would wait for.
             context = multiprocessing.get_context("spawn")
-            pool = ProcessPoolExecutor(self._processes, mp_context=context)
+            pool = ProcessPoolExecutor(self._processes, context, _bound, (self._memory,))
             try:
                 again = yield from self._drive(pool, again, waiting)
             finally:
@@ -84,6 +91,11 @@ class LocalExecutor(Generic[Piece, Result]):
         if any(attempts >= _ATTEMPTS for _, attempts in tried):
             raise ends_workers("the process was killed")
         return [*again, *tried]
+
+
+def _bound(memory: int) -> None:
+    """Of its data, not of its addresses: stacks of threads have many that are never used."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def _next(waiting: Iterator[Piece]) -> tuple[Piece, int] | None:

@@ -125,8 +125,20 @@ class PlainReporter:
     def _unchanged(self, tree: str, snapshot: str, repositories: int, **_: object) -> str:
         return f"{tree}: nothing changed in {repositories} repositories (snapshot {snapshot})"
 
-    def _fetching(self, tree: str, packages: int, bytes: int, to_verify: int, **_: object) -> str:
+    def _fetching(
+        self,
+        tree: str,
+        packages: int,
+        bytes: int,
+        to_verify: int,
+        images: int = 0,
+        **_: object,
+    ) -> str:
         self._started = time.monotonic()
+        if images:
+            # Nobody says the size of those in an installation tree.
+            size = f" ({human_bytes(bytes)} or more)" if bytes else ""
+            return f"{tree}: {images} images to fetch{size}"
         fetch = f"{packages} packages to fetch ({human_bytes(bytes)}), " if packages else ""
         return f"{tree}: {fetch}{to_verify} to verify"
 
@@ -244,10 +256,12 @@ class PlainReporter:
         added: int,
         removed: int,
         advisories: list[str],
+        images: int = 0,
         **_: object,
     ) -> str:
+        more = f" and {images} images" if images else ""
         return (
-            f"{tree}: would fetch {packages} packages ({human_bytes(bytes)}): {added} added,"
+            f"{tree}: would fetch {packages} packages{more} ({human_bytes(bytes)}): {added} added,"
             f" {removed} removed, {len(advisories)} new advisories; nothing was changed"
         )
 

@@ -59,7 +59,8 @@ def _executor(config: Config):  # type: ignore[no-untyped-def]
     if address.startswith(LOCAL_WORKERS):
         from ..adapters.local_executor import LocalExecutor
 
-        return LocalExecutor(function, int(address[len(LOCAL_WORKERS) :]))
+        processes = int(address[len(LOCAL_WORKERS) :])
+        return LocalExecutor(function, processes, config.worker_memory)
     from ..adapters.dask_executor import DaskExecutor
 
     return DaskExecutor(address, function)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..core.config import Config, Tree
-from ..core.errors import ConfigError, MirrorError
+from ..core.errors import ConfigError, MirrorError, StorageError
 from ..usecases import fetch
 from ..usecases.context import Mirror
 from ..usecases.spread import Piece, Taken
@@ -50,7 +50,17 @@ def take(config: Config, piece: Piece) -> Taken:
             fetched = _fetch(make_mirror(own, collector), tree, piece)
     except MirrorError as error:
         return Taken(len(piece.jobs), 0, collector.events, error)
+    except MemoryError:
+        return Taken(len(piece.jobs), 0, collector.events, _too_small())
     return Taken(len(piece.jobs), fetched, collector.events, None)
+
+
+def _too_small() -> StorageError:
+    return StorageError(
+        "a batch of packages needs more memory than a worker may have",
+        way_out="give it more: worker_memory = (local:N), --memory-limit (dask worker); nothing was"
+        " published",
+    )
 
 
 def _fetch(mirror: Mirror, tree: Tree, piece: Piece) -> int:

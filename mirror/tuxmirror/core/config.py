@@ -51,6 +51,7 @@ class Config:
     store_bucket: Location | None = None
     public_bucket: Location | None = None
     workers: str | None = None
+    worker_memory: int = 1 << 30
     parallel: int = 16
     grace: int = 48 * 3600
     deadline: int = 24 * 3600
@@ -111,6 +112,7 @@ _MAIN: Mapping[str, Callable[[str], object]] = {
     "public": convert.place,
     "local": convert.path,
     "workers": convert.workers,
+    "worker_memory": convert.size,
     "upstream": url,
     "parallel": convert.positive,
     "grace": duration,

@@ -64,6 +64,17 @@ def place(text: str) -> Path | Location:
     return location.parse(text) if text.startswith(location.SCHEME) else path(text)
 
 
+_BYTES = {"M": 1 << 20, "G": 1 << 30}
+
+
+def size(text: str) -> int:
+    """`512M`, `2G` in bytes."""
+    match = re.fullmatch(r"([0-9]{1,6})\s*([MG])", text.strip())
+    if not match or int(match[1]) * _BYTES[match[2]] < 256 << 20:
+        raise ValueError("expected a number and M or G, 256M or more")
+    return int(match[1]) * _BYTES[match[2]]
+
+
 LOCAL_WORKERS = "local:"
 
 
