@@ -319,3 +319,16 @@ def test_they_lie_in_a_bucket_as_well(image_site, s3_service, programs, tiny_ups
     tiny_upstream.publish(timestamp=tiny_upstream.timestamp + 60)
     assert site.sync().status == 0
     assert site.run("verify").status == 0
+
+
+def test_a_tree_of_images_alone(image_site, tiny_upstream):
+    site = image_site
+    del site.trees[TREE]["repos"], site.trees[TREE]["kickstart"]
+    add_images(tiny_upstream, "cloud", {"AlmaLinux-9.2-GenericCloud.qcow2": b"disk" * 9000})
+    site.trees[TREE]["images"] = "isos cloud"
+    assert site.sync().status == 0
+    cloud = served(site, f"{TREE}/cloud/x86_64/images/AlmaLinux-9.2-GenericCloud.qcow2")
+    assert cloud.read_bytes() == b"disk" * 9000
+    assert call(site, "verify").status == 0
+    assert call(site, "snapshot", "list", TREE).status == 0
+    assert call(site, "diff", TREE, "vetted", "candidate").status == 0

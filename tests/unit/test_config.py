@@ -350,3 +350,56 @@ def test_a_flat_tree_has_one_repository_an_arch():
 )
 def test_layouts_that_cannot_be_meant(lines, named):
     assert named in refused(MAIN + TREE + "\n".join(lines))
+
+
+PIN = "a" * 64
+
+
+def test_images_and_installation_trees_are_repositories():
+    read = tree("images = isos cloud", f"kickstart = BaseOS/x86_64:{PIN} AppStream/x86_64:{PIN}")
+    assert read.repositories[4:] == (
+        *("BaseOS/x86_64/kickstart", "AppStream/x86_64/kickstart"),
+        *("isos/x86_64", "isos/aarch64", "cloud/x86_64", "cloud/aarch64"),
+    )
+    assert read.place("BaseOS/x86_64/kickstart") == "BaseOS/x86_64/kickstart/"
+    assert read.place("cloud/aarch64") == "cloud/aarch64/images/"
+    alone = parse(MAIN + "[almalinux/9.2]\nimages = isos\narches = x86_64\ngpgkey = /k\n")
+    assert alone.tree("almalinux/9.2").repositories == ("isos/x86_64",)
+
+
+def test_pins_of_metadata_speak_of_packages():
+    """Images have a signature of their own; an installation tree may have a pin here as well."""
+    pins = [f"{name}:{PIN}" for name in tree().repositories]
+    lines = ["metadata_signature = pinned", f"kickstart = BaseOS/x86_64:{PIN}", "images = isos"]
+    for more in ("", f"BaseOS/x86_64/kickstart:{PIN}"):
+        tree(*lines, f"repomd_sha256 = {' '.join(pins)} {more}")
+    wrong = MAIN + TREE + "\n".join([*lines, f"repomd_sha256 = {' '.join(pins)} isos/x86_64:{PIN}"])
+    assert "every repository once" in refused(wrong)
+
+
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        (["images = iso"], "expected some of: isos, live, cloud"),
+        (["kickstart = BaseOS/x86_64"], "REPO/ARCH:SHA256"),
+        ([f"kickstart = BaseOS/s390x:{PIN}"], "no repository of the tree"),
+        ([f"kickstart = BasOS/x86_64:{PIN}"], "did you mean 'BaseOS/x86_64'?"),
+        (["layout = flat", "images = isos"], "one repository an arch"),
+    ],
+)
+def test_images_that_cannot_be_meant(lines, named):
+    assert named in refused(MAIN + TREE + "\n".join(lines))
+
+
+def test_a_repository_of_packages_is_not_called_like_a_folder_of_images():
+    text = MAIN + "[almalinux/9.2]\nrepos = isos\narches = x86_64\ngpgkey = /k\n"
+    assert "images = isos" in refused(text)
+
+
+def test_workers_of_this_machine_or_of_others():
+    bucket = "[main]\nstore = s3://bucket/store\n"
+    for value in ("local:4", "tcp://scheduler:8786", "tls://scheduler:8786"):
+        assert parse(f"{bucket}workers = {value}\n").workers == value
+    assert parse(f"{bucket}worker_memory = 512M\n").worker_memory == 512 << 20
+    for line in ("workers = local:0", "workers = local:", "workers = local", "worker_memory = 12M"):
+        assert "expected" in refused(f"{bucket}{line}\n")
