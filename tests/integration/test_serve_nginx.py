@@ -3,6 +3,7 @@
 What takes as long as a revocation takes is marked `full`.
 """
 
+import contextlib
 import socket
 import subprocess
 import threading
@@ -56,10 +57,9 @@ def memory():
         yield folder
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory, memory):
+@contextlib.contextmanager
+def operating(root, memory):
     """`service` alone and `front`, which is nginx before it; `tokens` by kind of licence."""
-    root = tmp_path_factory.mktemp("nginx") / "operator"
     operator = Operator(root, main=f"leases = {memory}/leases", trees=TREES)
     operator.publish(FILES)
     operator.publish({path: b"canary " + data for path, data in FILES.items()}, "canary")
@@ -69,6 +69,12 @@ def site(tmp_path_factory, memory):
             for kind, terms in KINDS.items()
         }
         yield SimpleNamespace(operator=operator, service=service, front=front, tokens=tokens)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory, memory):
+    with operating(tmp_path_factory.mktemp("nginx") / "operator", memory) as found:
+        yield found
 
 
 def alone(tmp_path, memory):
@@ -309,6 +315,8 @@ def test_no_secret_is_in_any_log(tmp_path, memory):
         paths = [with_token(GATED, token), f"/almalinux/9.2/{token}/nothing", f"/{token}/x",
                  f"/x/{token}", f"/almalinux/9.2/{token}/BaseOS", f"/{key}/x?key={key}",
                  f"/almalinux/9.2/{token}", f"/a/b/c/{token}/d?{token}",
+                 f"/almalinux/9.2/{'z' * 40}/{token}/x", f"/almalinux/9.2/{token}/x/{token[4:]}",
+                 f"/almalinux/9.2/{token}/{key}/x", f"/almalinux/9.2/{'z' * 40}/x{token}.rpm",
                  f"/almalinux/9.2/{token}/{'x/' * 3000}"]  # fmt: skip
         for path in paths:
             front.get(path, headers={"Referer": front.url + path, "User-Agent": "x"})

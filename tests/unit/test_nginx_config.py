@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tuxmirror.core.errors import ConfigError
-from tuxmirror.core.nginx import Settings, render
+from tuxmirror.core.nginx import Settings
+from tuxmirror.core.nginx_files import render
 
 SAMPLE = Path(__file__).parents[2] / "packaging" / "nginx" / "tuxmirror.conf"
 LIVE = Path("/etc/letsencrypt/live/repo.example.com")

@@ -229,7 +229,9 @@ def run_nginx_config(config: Config, args: argparse.Namespace) -> int:
 
         text = nginx_origin.render(settings, _origin(config, args))
     else:
-        text = nginx.render(settings)
+        from ..core import nginx_files
+
+        text = nginx_files.render(settings)
     print(text, end="")
     return 0
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from . import nginx
 from .errors import ConfigError
-from .nginx import Settings
+from .nginx import Settings, check, check_plain, fill
 
 CONTENT_CACHE = Path("/var/cache/nginx-tuxmirror")
 _SIZE = re.compile(r"[1-9][0-9]*[kmg]")
@@ -35,13 +34,13 @@ def render(settings: Settings, origin: Origin) -> str:
     Raises:
         ConfigError: a setting that nginx would read as something else.
     """
-    nginx.check(settings)
+    check(settings)
     parts = urlsplit(origin.endpoint)
-    nginx.check_plain({"--content-cache": origin.cache, "the endpoint": parts.netloc})
+    check_plain({"--content-cache": origin.cache, "the endpoint": parts.netloc})
     if not _SIZE.fullmatch(origin.cache_size):
         raise ConfigError("--content-cache-size", expected="such as 50g", found=origin.cache_size)
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return nginx.fill(
+    return fill(
         _TEMPLATE,
         settings,
         {
@@ -54,7 +53,7 @@ def render(settings: Settings, origin: Origin) -> str:
     )
 
 
-_TEMPLATE = """\
+_TEMPLATE = r"""
 # Written by `tuxmirror nginx-config --origin s3`: put it into /etc/nginx/conf.d/, and write it
 # again rather than editing it. nginx.conf itself wants `worker_processes auto;`.
 #
@@ -65,10 +64,7 @@ _TEMPLATE = """\
 # A revoked token opens nothing after 25 seconds: the cache of answers keeps them for 5, and while
 # the service does not answer for 20 more.
 
-upstream tuxmirror {
-    server @service@ max_fails=0;
-    keepalive 32;
-}
+@upstream@
 # A name is looked up when nginx starts: reload it when the service moves.
 upstream tuxmirror_origin {
     server @origin@;
@@ -81,17 +77,10 @@ proxy_cache_path @auth_cache@ keys_zone=tuxmirror_auth:32m max_size=128m inactiv
 proxy_cache_path @content_cache@ levels=1:2 keys_zone=tuxmirror_content:64m
                  max_size=@content_size@ inactive=60d use_temp_path=off;
 
-# A roll-out of a site behind one address fits in; the service itself counts what goes wrong.
-limit_req_zone $binary_remote_addr zone=tuxmirror_api:10m rate=50r/s;
+@api_limit@
 
-map $http_authorization $tux_bearer {
-    default "";
-    "~*^Bearer +(?<tux_given>[A-Za-z0-9_-]{32,})$" $tux_given;
-}
-map $http_x_forwarded_proto $tux_scheme {
-    default $scheme;
-    "~^https?$" $http_x_forwarded_proto;
-}
+@bearer_map@
+@scheme_map@
 # What is no object of the bucket, the service itself answers.
 map $tux_object $tux_via { default tuxmirror_origin; "" tuxmirror; }
 map $tux_object $tux_proto { default @origin_scheme@; "" http; }
@@ -105,32 +94,16 @@ map $tux_object $tux_shown_life { default $tux_lifetime; "" $upstream_http_cache
 @log@
 @refuse_plain@
 server {
-@listen@
-    server_name @server_name@;
-@tls@
-    access_log @access_log@ tuxmirror buffer=64k flush=5s;
-    # nginx writes the request line, token and all, into whatever it says of a request.
-    error_log /dev/null emerg;
+@listening@
+@logging@
+@strict@
 
-    keepalive_requests 100000;
-    server_tokens off;
-    merge_slashes off;
-    max_ranges 1;
-    gzip off;
-    client_max_body_size 16k;
-    recursive_error_pages on;
-
+@api@
     location ^~ /internal/ { return 404; }
-    location ^~ /cln/ {
-        limit_req zone=tuxmirror_api burst=200 nodelay;
-        limit_req_status 429;
-        @proxy@
-    }
-    location = /healthz { @proxy@ }
-    location = /readyz { @proxy@ }
-    location = /openapi.json { @proxy@ }
 
     location / {
+        # Before anybody is asked; a bucket would also read what it is not to.
+        if ($request_method !~ "^(?:GET|HEAD)$") { return 405; }
         auth_request /=resolve;
         auth_request_set $tux_object $upstream_http_x_tuxmirror_object;
         auth_request_set $tux_sha $upstream_http_x_tuxmirror_sha256;
@@ -175,40 +148,22 @@ server {
         add_header X-Content-Type-Options nosniff;
 
         error_page 403 = @tux_forbidden;
+        error_page 405 = @tux_method;
         error_page 500 502 503 504 = @tux_unavailable;
     }
 
     location = /=resolve {
         internal;
         proxy_pass http://tuxmirror/internal/resolve;
-        proxy_http_version 1.1;
-        proxy_method GET;
-        proxy_pass_request_body off;
-        proxy_pass_request_headers off;
-        proxy_set_header Connection "";
-        proxy_set_header Host tuxmirror;
-        proxy_set_header Content-Length "";
+        @question@
         proxy_set_header Authorization "Bearer $tux_bearer";
         proxy_set_header X-Tuxmirror-Path $request_uri;
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_cache tuxmirror_auth;
         proxy_cache_key "$tux_bearer $request_uri";
-        proxy_cache_background_update on;
-        proxy_cache_lock on;
-        proxy_connect_timeout 5s;
-        proxy_read_timeout 15s;
     }
 
-    location @tux_forbidden {
-        default_type text/plain;
-        add_header Cache-Control no-store always;
-        return 403 "403 Forbidden: this content needs a registered host with a licence for it\\n";
-    }
-    location @tux_unavailable {
-        default_type text/plain;
-        add_header Cache-Control no-store always;
-        add_header Retry-After 10 always;
-        return 503 "503 try again in a moment\\n";
-    }
+@forbidden@
+@method@
+@unavailable@
+@api_refusals@
 }
 """
