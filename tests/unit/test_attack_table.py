@@ -123,6 +123,11 @@ ATTACKS = {
         "test_what_takes_more_memory_than_there_is_for_it_is_refused",
         None,
     ),
+    "modules that grow, or crash the parser": (
+        "unit/test_modulemd.py",
+        "test_documents_are_read_within_bounds",
+        "aliases",
+    ),
     "parser taken over": (READER, "test_a_reader_that_was_taken_over_runs_nothing_here", None),
     "upstream changes meanwhile": (TRANSPORT, "test_upstream_moves_on_while_it_is_read", None),
     "kill at any moment": (CRASH, "test_killed_at_every_point", None),

@@ -17,6 +17,13 @@ from ..core.policy.builds import ModuleBuild
 
 # No block scalar can hold such a line, so documents can be told apart as text.
 _START = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+# Wherever there is an alias or an anchor, these match; and elsewhere.
+_ALIAS = re.compile(rb"\*[^\s*]")
+_ANCHOR = re.compile(rb"&[^\s&]")
+# What can open lists and mappings at the beginning of a line.
+_INDENT = re.compile(rb"^[ \t?:-]+", re.MULTILINE)
+_HARMLESS = 500
+_DEEPEST = 64
 
 
 class Document(NamedTuple):
@@ -40,8 +47,31 @@ def _split(data: bytes) -> Iterator[bytes]:
         yield text if text.endswith(b"\n") else text + b"\n"
 
 
+def _check_bounds(text: bytes) -> None:
+    """A few aliases of aliases make a document of any size, and a deep one crashes libyaml's
+    composer; libmodulemd writes neither.
+
+    Raises:
+        ValueError, yaml.YAMLError.
+    """
+    openers = text.count(b"[") + text.count(b"{")
+    indented = max(map(len, _INDENT.findall(text)), default=0)
+    if not (_ALIAS.search(text) and _ANCHOR.search(text)) and openers + indented < _HARMLESS:
+        return
+    # Descriptions hold such characters, too: only the parser can tell.
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("an alias, which makes documents grow without bounds")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"more than {_DEEPEST} lists and mappings inside each other")
+
+
 def _build(text: bytes, repository: str) -> ModuleBuild | None:
     try:
+        _check_bounds(text)
         document = yaml.load(text, Loader=_LOADER)  # noqa: S506 - a safe loader, in C where it is
         if document is None:
             return None
@@ -58,7 +88,14 @@ def _build(text: bytes, repository: str) -> ModuleBuild | None:
             artifacts=frozenset(map(str, (data.get("artifacts") or {}).get("rpms") or ())),
             requires=frozenset(_required(data)),
         )
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (
+        yaml.YAMLError,
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise MetadataError(
             "modules: a document that cannot be understood",
             expected="modulemd as libmodulemd writes it",
