@@ -5,13 +5,17 @@ workers that die, and packages made by others to be bad.
 """
 
 import hashlib
+import os
+import signal
+import subprocess
+import sys
 from random import Random
 
 import createrepo_c
 import pytest
 import rpm_rs
 
-from tests.support import SHARED_DATA, rpmheader
+from tests.support import CHECKOUT, SHARED_DATA, rpmheader
 from tests.support.rpms import RpmSpec, build_rpms, replace_rpm, strip_signature
 from tuxmirror.adapters import rpm_verifier, rpm_worker
 from tuxmirror.adapters.keyring import GpgKeyring, rpm_database
@@ -188,3 +192,30 @@ def test_good_packages_made_by_others(name):
     finally:
         keyring.close()
     assert result.error is None, result.error
+
+
+def test_a_package_that_makes_rpm_loop_ends_the_worker_alone(tmp_path):
+    """Time before a batch does not count: a long sync is none that hangs."""
+    script = """
+import sys, time
+from tuxmirror.adapters import rpm_worker
+
+def check(headers, database, paths):
+    end = time.process_time() + (0.7 if paths == ["good"] else 60)
+    while time.process_time() < end:
+        pass
+    return []
+
+rpm_worker.check, rpm_worker.CPU_SECONDS = check, 1
+rpm_worker.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)],
+        input='["good"]\n' * 4 + '["bad"]\n',
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT / "mirror")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "[]\n" * 4
+    assert done.returncode == -signal.SIGXCPU, done

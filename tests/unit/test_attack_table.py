@@ -64,6 +64,11 @@ ATTACKS = {
         "test_signature_tag_in_the_main_header_is_nobodys_signature",
         None,
     ),
+    "package that makes rpm loop": (
+        VERIFIER,
+        "test_a_package_that_makes_rpm_loop_ends_the_worker_alone",
+        None,
+    ),
     "payload tampered with": (PACKAGES, "test_payload_tampered_with", None),
     "repomd.xml unsigned": (METADATA, "test_no_signature", None),
     "repomd.xml signed by another": (METADATA, "test_signature_by_a_stranger", None),

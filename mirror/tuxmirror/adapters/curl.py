@@ -194,7 +194,7 @@ class CurlTransport:
     def _expired(self, jobs: Sequence[Job]) -> DeadlineError:
         shown = "; ".join(f"{job.url}: {job.come}" for job in jobs[:_NAMED])
         return DeadlineError(
-            "the sync is not over, and its time is",
+            "the sync did not end within its deadline",
             expected=f"at most {self._seconds} s",
             found=f"{len(jobs)} transfers under way: {shown}" + " …" * (len(jobs) > _NAMED),
         )

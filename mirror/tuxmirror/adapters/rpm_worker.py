@@ -15,6 +15,8 @@ import sys
 from .rpm_header import SKIPPED_DIGESTS, HeaderCheck
 
 MEMORY_BYTES = 2 << 30
+# For a batch: one package of many gigabytes takes a part of it. rpmkeys inherits the bound.
+CPU_SECONDS = 300
 
 
 def rpmkeys(database: str, paths: list[str], skipped: int = SKIPPED_DIGESTS) -> list[str]:
@@ -64,11 +66,20 @@ def check(headers: HeaderCheck, database: str, paths: list[str]) -> list[list[ob
     ]
 
 
+def _allow(seconds: int) -> None:
+    """So much processor time from now on; a package that makes rpm loop ends this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    end = int(usage.ru_utime + usage.ru_stime) + 1 + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (end if hard < 0 else min(end, hard), hard))
+
+
 def main() -> int:
     database = sys.argv[1]
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     headers = HeaderCheck(database)
     for line in sys.stdin:
+        _allow(CPU_SECONDS)
         print(json.dumps(check(headers, database, json.loads(line))), flush=True)
     return 0
 
