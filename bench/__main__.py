@@ -6,6 +6,7 @@ What was measured of this commit is not measured again where `--resume` says so.
 from __future__ import annotations
 
 import argparse
+import compileall
 import sys
 import time
 import traceback
@@ -16,11 +17,14 @@ from .kept import Part
 from .keys import bench_key
 from .scenarios import RESULTS, SCENARIOS, Bench
 
-FOLDER = Path(__file__).parents[1] / "build" / "bench"
+CHECKOUT = Path(__file__).parents[1]
+FOLDER = CHECKOUT / "build" / "bench"
 
 
 def main() -> int:
     args = _arguments()
+    # As it is installed: the first round would compile for the others.
+    compileall.compile_dir(CHECKOUT / "mirror", quiet=1)
     folder = args.folder.resolve()
     bench = Bench(folder, bench_key(folder / "keys"), args.rounds)
     wanted = args.part or list(SCENARIOS)
