@@ -100,6 +100,9 @@ def test_hosts_get_what_their_token_opens(server, bucket_site, tiny_tree_master)
     assert server.post("key/check", {"key": key}).status_code == 200
     if server.kind == "nginx":
         assert server.get("/internal/resolve").status_code == 404
+        for method in ("PUT", "DELETE", "POST", "TRACE"):
+            refused = requests.request(method, server.url + path, data=b"x", timeout=30)
+            assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD"), method
         bearer = server.get(
             path.replace(f"/{token}", ""), headers={"Authorization": f"Bearer {token}"}
         )

@@ -98,6 +98,10 @@ server {
 @logging@
 @strict@
 
+    error_page 403 = @tux_forbidden;
+    error_page 405 = @tux_method;
+    error_page 500 502 503 504 = @tux_unavailable;
+
 @api@
     location ^~ /internal/ { return 404; }
 
@@ -146,10 +150,6 @@ server {
         add_header Content-Type $tux_shown_type;
         add_header Cache-Control $tux_shown_life;
         add_header X-Content-Type-Options nosniff;
-
-        error_page 403 = @tux_forbidden;
-        error_page 405 = @tux_method;
-        error_page 500 502 503 504 = @tux_unavailable;
     }
 
     location = /=resolve {
