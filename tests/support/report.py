@@ -27,6 +27,8 @@ from typing import Any
 from . import CHECKOUT
 
 _SLOWEST = 5
+# pytest's exit statuses; 2 is a run that was interrupted: what it had done by then counts.
+_RESULTS = {"0": "good", "2": "stopped"}
 _TITLE = "# Long runs"
 _SECTION = re.compile(r"^## `(.+)`$", re.MULTILINE)
 # The first line of a section; read back for the table.
@@ -109,7 +111,7 @@ def compose(sections: Mapping[str, str]) -> str:
     for command, body in sorted(sections.items()):
         facts = _FACTS.search(body)
         if facts:
-            result = "good" if facts["status"] == "0" else "**failed**"
+            result = _RESULTS.get(facts["status"], "**failed**")
             cells = (facts["commit"], facts["day"], facts["counts"], facts["minutes"], result)
             lines.append(f"| `{command}` | {' | '.join(cells)} |")
     for command, body in sorted(sections.items()):
