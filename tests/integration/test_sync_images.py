@@ -97,7 +97,7 @@ def test_what_came_of_a_broken_transfer_is_not_fetched_again(image_site, upstrea
     assert upstream.paths("*boot.iso") == []
 
 
-@pytest.mark.parametrize("sizes", [True, False])
+@pytest.mark.parametrize("sizes", [True, pytest.param(False, marks=pytest.mark.full)])
 def test_other_bytes_than_the_list_says_are_refused(image_site, tiny_upstream, sizes):
     site = image_site
     assert site.sync().status == 0
@@ -243,6 +243,7 @@ def test_prune_keeps_what_is_shown_and_gives_up_the_rest(image_site, tiny_upstre
     assert call(site, "verify").status == 0
 
 
+@pytest.mark.full
 def test_a_policy_passes_them_whole(image_site, tiny_upstream, keys):
     site = image_site
     site.main["signing_key"] = keys.operator.fingerprint
@@ -321,6 +322,7 @@ def test_they_lie_in_a_bucket_as_well(image_site, s3_service, programs, tiny_ups
     assert site.run("verify").status == 0
 
 
+@pytest.mark.full
 def test_a_tree_of_images_alone(image_site, tiny_upstream):
     site = image_site
     del site.trees[TREE]["repos"], site.trees[TREE]["kickstart"]

@@ -1,6 +1,8 @@
 """What goes wrong with a bucket: the message, the exit status, and nothing that was published."""
 
+import json
 import os
+import subprocess
 import threading
 
 import pytest
@@ -156,6 +158,88 @@ def test_of_two_machines_that_sync_at_once_one_waits_for_the_other(bucket_site, 
     process.communicate(timeout=120)
     assert process.returncode == 0
     assert site.sync("--json").named("unchanged")
+
+
+def current(site):
+    """The snapshot that customers see."""
+    return site.place.again().publisher.published("vetted", TREE).snapshot
+
+
+def test_of_two_operators_who_publish_at_once_one_wins_and_the_other_is_told(
+    bucket_site, faulty, tiny_upstream
+):
+    """The other one's clock is so far off, or his line so slow, that no lock kept them apart."""
+    site = bucket_site
+    assert site.sync().status == 0
+    first = current(site)
+    next_state(tiny_upstream, 1)
+    [made] = site.sync("--no-publish", "--json").named("snapshot")
+    before = shown(site)
+
+    def other_publishes():
+        channel = json.loads(site.place.served()["channels/vetted"])
+        latest = dict(channel["shown"][0])
+        latest["generation"] += 1
+        channel["shown"].insert(0, latest)
+        site.place.damage_served("channels/vetted", json.dumps(channel).encode())
+
+    faulty.fault("PUT", "*/channels/vetted", "call", times=1, function=other_publishes)
+    told = command(site, "publish", TREE, "--snapshot", made["snapshot"], status=7)
+    assert "somebody else published to vetted at the same moment" in told.stderr
+    assert "nothing of this run is shown" in told.stderr
+    assert shown(site) == before
+    assert current(site) == first
+    command(site, "publish", TREE, "--snapshot", made["snapshot"])
+    assert "fresh-1.1-1.el9.x86_64.rpm" in packages(site)
+
+
+@pytest.mark.full
+def test_publishes_of_two_machines_leave_one_state_that_the_log_tells(
+    bucket_site, faulty, tiny_upstream
+):
+    site = bucket_site
+    assert site.sync().status == 0
+    old = current(site)
+    next_state(tiny_upstream, 1)
+    assert site.sync().status == 0
+    new = current(site)
+    running = []
+    for machine, snapshot in (("one", old), ("two", new), ("three", old)):
+        site.main["local"] = site.root / machine
+        site.write_conf()
+        conf = site.conf.rename(site.root / f"{machine}.conf")
+        argv = [str(conf) if word == str(site.conf) else word for word in site.command("publish")]
+        running.append(
+            subprocess.Popen([*argv, TREE, "--snapshot", snapshot], env=site.environment)
+        )
+    statuses = [process.wait(200) for process in running]
+    assert set(statuses) <= {0, 7}
+    assert 0 in statuses
+    site.main["local"] = site.root / "one"
+    log = json.loads(command(site, "log", "--json").stdout)
+    last = [entry for entry in log["entries"] if entry["action"] == "publish"][-1]
+    assert current(site) in json.dumps(last)
+    assert command(site, "verify", "--json").named("verified")[0]["damaged"] == 0
+
+
+@pytest.mark.full
+def test_a_real_service_refuses_what_is_wrong(site, ceph, programs):
+    """The words are those of the service, not of a fault of ours."""
+    with surroundings(ceph.environment):
+        in_bucket(site, ceph, programs)
+        with surroundings({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}):
+            fails(site, 2, "does not know the access key", "AWS_ACCESS_KEY_ID")
+        with surroundings({"AWS_SECRET_ACCESS_KEY": "wrong"}):
+            fails(site, 2, "secret key is wrong", "AWS_PROFILE")
+        for skew in (-7200, 7200):
+            site.skew = skew
+            fails(site, 6, "clocks", "chronyc makestep")
+        site.skew = None
+        store = site.main["store"]
+        site.main["store"] = "s3://tuxmirror-nowhere-at-all/store"
+        fails(site, 2, "no such bucket")
+        site.main["store"] = store
+        assert site.sync().status == 0
 
 
 def test_a_dead_runs_lock_does_not_stay(bucket_site, upstream):

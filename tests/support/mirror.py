@@ -83,6 +83,7 @@ class MirrorSite:
         ca_file: the one authority that upstreams' certificates may come from; None is the system's.
         backoff: the longest wait before a store or a scheduler is asked again, in seconds; None is
             the real one.
+        skew: by how much this machine's clock is ahead of the store's, in seconds.
         runner: runs commands; `forked.Forked.run` does it with less CPU.
     """
 
@@ -94,6 +95,7 @@ class MirrorSite:
     publisher: str | None = None
     ca_file: Path | None = None
     backoff: float | None = None
+    skew: float | None = None
     runner: Callable[..., Run] | None = None
 
     @property
@@ -136,6 +138,7 @@ class MirrorSite:
             "publisher": self.publisher,
             "ca_file": str(self.ca_file) if self.ca_file else None,
             "backoff": self.backoff,
+            "skew": self.skew,
         }
         if any(value is not None for value in tuned.values()):
             settings = json.dumps(tuned)

@@ -3,7 +3,7 @@
     with FaultyS3(service) as faulty:                # an S3Service itself
         faulty.fault("PUT", "*/pool/*", "status", times=3, code=503)
         faulty.fault("PUT", "*/pool/*", "lose")       # says 200 and forgets it
-        faulty.fault("GET", "*", "skew")              # as if our clock were wrong
+        faulty.fault("PUT", "*", "call", function=f)  # somebody else does something just before
 
 Patterns match `METHOD` and the path; the newest fault counts.
 """
@@ -112,6 +112,9 @@ def _handler(owner: FaultyS3) -> type[BaseHTTPRequestHandler]:
                 return self._pass(body)
             if fault.kind == "lose":
                 return 200, [("ETag", f'"{hashlib.md5(body).hexdigest()}"')], b""
+            if fault.kind == "call":
+                fault.options["function"]()
+                return self._pass(body)
             if fault.kind == "answer_lost":
                 self._pass(body)
                 return self._error(500, "InternalError")

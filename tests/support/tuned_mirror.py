@@ -32,6 +32,9 @@ def tune(settings: dict[str, object]) -> None:
     if backoff is not None:
         _wait_at_most(float(str(backoff)))
 
+    if settings.get("skew"):
+        _be_wrong_by(float(str(settings["skew"])))
+
     def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         mirror = original(config, reporter)
         if limits or ca_file:
@@ -63,6 +66,16 @@ def _wait_at_most(seconds: float) -> None:
         return min(seconds, original(self, context))
 
     ExponentialBackoff.delay_amount = delay_amount
+
+
+def _be_wrong_by(seconds: float) -> None:
+    """The clock by which requests to a store are signed."""
+    from datetime import timedelta
+
+    from botocore import auth
+
+    original = auth.get_current_datetime
+    auth.get_current_datetime = lambda *a, **k: original(*a, **k) + timedelta(seconds=seconds)
 
 
 class CopyingPublisher(FilePublisher):
