@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 400, 60
-_COLOURS = ("#1f6feb", "#1a7f37", "#9a6700", "#cf222e")
+_COLOURS = ("#1f6feb", "#1a7f37", "#9a6700", "#cf222e", "#8250df", "#57606a")
+# Names stand above the plot, two a row.
+_ROW, _COLUMN = 18, 290
 
 Points = Sequence[tuple[float, float]]
 
@@ -16,7 +18,8 @@ def svg(lines: Mapping[str, Points], x_title: str, y_title: str) -> str:
     xs = [x for points in lines.values() for x, _ in points]
     ys = [y for points in lines.values() for _, y in points]
     across = _Scale(min(xs), max(xs), _MARGIN, _WIDTH - 20)
-    up = _Scale(min(ys) / 1.5, max(ys) * 1.5, _HEIGHT - _MARGIN, 20)
+    top = 20 + _ROW * math.ceil(len(lines) / 2)
+    up = _Scale(min(ys) / 1.5, max(ys) * 1.5, _HEIGHT - _MARGIN, top)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}"'
         ' font-family="sans-serif" font-size="12">',
@@ -69,10 +72,10 @@ def _line(
     places = [(across(x), up(y)) for x, y in points]
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
     dots = [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in places]
-    top = 34 + 18 * number
+    left, top = _MARGIN + 16 + _COLUMN * (number % 2), 16 + _ROW * (number // 2)
     return [
         f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>',
         *dots,
-        f'<circle cx="{_MARGIN + 16}" cy="{top}" r="4" fill="{colour}"/>',
-        f'<text x="{_MARGIN + 26}" y="{top + 4}">{name}</text>',
+        f'<circle cx="{left}" cy="{top}" r="4" fill="{colour}"/>',
+        f'<text x="{left + 10}" y="{top + 4}">{name}</text>',
     ]
