@@ -26,15 +26,8 @@ def spread_site(bucket_site, dask):
     return bucket_site
 
 
-def test_workers_make_what_one_process_makes(spread_site, dask, upstream, tiny_upstream, keys,
-                                             synced_master):  # fmt: skip
-    site = spread_site
-    run = site.sync("--json")
-    assert run.status == 0, (run, dask.said())
-    assert upstreams(shown(site)) == upstreams(synced_master.view())
-    assert site.sync("--json").named("unchanged")
-
-    # What a worker refuses is told here, kept there, and nothing of it is published.
+def refuses_a_strangers_package(site, tiny_upstream, keys):
+    """What a worker refuses is told here, kept there, and nothing of it is published."""
     before = shown(site)
     next_state(tiny_upstream, 1)
     tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("evil")], signed_by=keys.stranger)
@@ -43,6 +36,17 @@ def test_workers_make_what_one_process_makes(spread_site, dask, upstream, tiny_u
     assert refused.status == 4, refused
     assert refused.error["path"].endswith("evil-1.0-1.el9.x86_64.rpm")
     assert shown(site) == before
+
+
+def test_workers_make_what_one_process_makes(spread_site, dask, upstream, tiny_upstream, keys,
+                                             synced_master):  # fmt: skip
+    site = spread_site
+    run = site.sync("--json")
+    assert run.status == 0, (run, dask.said())
+    assert upstreams(shown(site)) == upstreams(synced_master.view())
+    assert site.sync("--json").named("unchanged")
+
+    refuses_a_strangers_package(site, tiny_upstream, keys)
     assert any(name.startswith("quarantine/") for name in site.place.kept())
 
     # The other package of that batch is there already.
@@ -79,14 +83,7 @@ def test_processes_of_this_machine_make_what_one_process_makes(
     run = site.sync("--json")
     assert run.status == 0, run
     assert upstreams(shown(site)) == upstreams(synced_master.view())
-    before = shown(site)
-    next_state(tiny_upstream, 1)
-    tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("evil")], signed_by=keys.stranger)
-    tiny_upstream.publish()
-    refused = site.sync("--json")
-    assert refused.status == 4, refused
-    assert refused.error["path"].endswith("evil-1.0-1.el9.x86_64.rpm")
-    assert shown(site) == before
+    refuses_a_strangers_package(site, tiny_upstream, keys)
 
 
 def test_a_scheduler_that_is_not_there_is_told(bucket_site):
