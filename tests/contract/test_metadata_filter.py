@@ -14,6 +14,7 @@ from tuxmirror.adapters.metadata_filter import MetadataCutter
 from tuxmirror.adapters.rpmmd import RpmMetadata
 from tuxmirror.core import repomd as index_format
 from tuxmirror.core.errors import MetadataError
+from tuxmirror.core.policy.builds import ModuleNeed
 from tuxmirror.core.policy.outcome import Selection
 from tuxmirror.ports import Metadata
 
@@ -272,7 +273,7 @@ def test_modules(tmp_path, folder):
     found = MetadataCutter(folder).modules(metadata)
     assert [build.nsvc for build in found] == ["node:18:1:c", "node:18:2:c"]
     assert found[0].artifacts == {"node-0:1-1.x86_64"}
-    assert found[0].requires == {"perl:5.32"}
+    assert found[0].requires == {ModuleNeed("perl", frozenset({"5.32"}))}
     _, filtered = cut(metadata, folder, modules_left_out=frozenset({"node:18:2:c"}))
     assert text_of(filtered.made, "modules").decode() == one + DEFAULTS
     shown = repository(tmp_path / "old", [package(1)], modules=one + DEFAULTS)

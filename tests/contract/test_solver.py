@@ -8,8 +8,10 @@ from tuxmirror.core.errors import MetadataError
 from tuxmirror.core.policy import closure
 
 
-def needing(number, *requires, provides=(), version=1, files=()):
+def needing(number, *requires, provides=(), version=1, files=(), **more):
     made = package(number, version)
+    for kind, texts in more.items():
+        setattr(made, kind, [entry(text) for text in texts])
     made.requires = [entry(text) for text in requires]
     made.provides = [entry(f"p{number} = 0:{version}-1"), *map(entry, provides)]
     if files:
@@ -36,9 +38,20 @@ def ask(tmp_path):
 
     def requirements(*packages, arch="x86_64"):
         metadata = repository(tmp_path / "repo", packages)
-        return LibsolvSolver(tmp_path).requirements([metadata], arch)
+        return LibsolvSolver(tmp_path).dependencies([metadata], arch).requirements
 
     return requirements
+
+
+@pytest.fixture
+def depend(tmp_path):
+    """Of packages, on x86_64."""
+
+    def dependencies(*packages):
+        metadata = repository(tmp_path / "repo", packages)
+        return LibsolvSolver(tmp_path).dependencies([metadata], "x86_64")
+
+    return dependencies
 
 
 def offered(found, owner):
@@ -101,7 +114,7 @@ def test_rich_dependencies(ask, text, chosen, expected):
 def test_requirements_of_all_repositories_together(tmp_path):
     one, two = needing(1, "p2"), needing(2)
     metadata = [repository(tmp_path / "a", [one]), repository(tmp_path / "b", [two])]
-    found = LibsolvSolver(tmp_path).requirements(metadata, "x86_64")
+    found = LibsolvSolver(tmp_path).dependencies(metadata, "x86_64").requirements
     assert offered(found, one) == {"p2": {two.pkgId}}
 
 
@@ -148,3 +161,67 @@ def test_parentheses_of_names_are_no_groups():
     assert _tokens("(libc.so.6(GLIBC_2.34)(64bit) and (a >= 1 or b))") == [
         "(", "libc.so.6(GLIBC_2.34)(64bit)", "and", "(", "a", ">=", "1", "or", "b", ")", ")",
     ]  # fmt: skip
+
+
+# -- what can be installed together ----------------------------------------------------------------
+
+
+def ids(*packages):
+    return {each.pkgId for each in packages}
+
+
+def test_what_goes_together_can_be_installed(depend):
+    one, two = needing(1, "p2", "rpmlib(CompressedFileNames) <= 3.0.4-1"), needing(2)
+    older = needing(2, version=0)
+    found = depend(one, two, older)
+    assert found.not_installable(ids(one, two, older)) == {}
+    assert found.installed_with(one.pkgId, ids(one, two, older), set()) == ids(one, two)
+    assert found.installed_with(one.pkgId, ids(one, two, older), ids(older)) == ids(one, older)
+
+
+@pytest.mark.parametrize(
+    ("second", "third", "said"),
+    [
+        ({"conflicts": ["p3 < 2"]}, {}, "conflicts with p3 < 2"),
+        ({"obsoletes": ["p3 < 2"]}, {}, "obsoletes p3 < 2"),
+        ({"requires": ["p3 = 2-1"]}, {}, "same time"),
+    ],
+)
+def test_what_excludes_each_other_cannot(depend, second, third, said):
+    """1 needs 2 and the first 3; 2 goes with the second 3 alone: 1 needs another 2."""
+    requires = second.pop("requires", [])
+    one = needing(1, "p2", "p3")
+    two = needing(2, *requires, version=2, **second)
+    older, newer = needing(3, version=1, **third), needing(3, version=2)
+    found = depend(one, two, older, newer)
+    everything = ids(one, two, older, newer)
+    assert found.not_installable(everything) == {}
+    if not requires:
+        [problem] = [found.not_installable(everything - ids(newer))[one.pkgId]]
+        assert said in problem
+        assert found.installed_with(one.pkgId, everything - ids(newer), set()) == set()
+    assert found.installed_with(one.pkgId, everything, ids(older)) == ids(one, two, newer)
+
+
+def test_two_versions_of_one_package_never_go_together(depend):
+    one = needing(1, "p2 = 0:1-1", "p3")
+    two, newer, three = needing(2), needing(2, version=2), needing(3, "p2 = 0:2-1")
+    other = needing(3, "p2 = 0:1-1", version=2)
+    found = depend(one, two, newer, three, other)
+    assert found.not_installable(ids(one, two, newer, three, other)) == {}
+    assert found.not_installable(ids(one, two, newer, three)).keys() == ids(one)
+
+
+def test_twins_of_two_arches_go_together(depend):
+    one, two = needing(1, "p2(x86-64)", "p2(x86-32)"), needing(2, provides=["p2(x86-64)"])
+    twin = needing(2, provides=["p2(x86-32)"])
+    twin.arch, twin.pkgId = "i686", "9" * 64
+    assert depend(one, two, twin).not_installable(ids(one, two, twin)) == {}
+
+
+def test_files_that_filelists_alone_knows_can_be_installed(depend):
+    one = needing(1, "/usr/libexec/deep")
+    two = needing(2, files=[("/usr/libexec/", "deep")])
+    found = depend(one, two)
+    assert found.not_installable(ids(one, two)) == {}
+    assert found.not_installable(ids(one)).keys() == ids(one)

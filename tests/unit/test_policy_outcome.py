@@ -10,7 +10,7 @@ from tuxmirror.core.advisory.model import Advisory, FixedPackage, Scope
 from tuxmirror.core.errors import RefusedError
 from tuxmirror.core.package import Package
 from tuxmirror.core.policy import closure, settle
-from tuxmirror.core.policy.builds import Item, ModuleBuild, artifact, source_name
+from tuxmirror.core.policy.builds import Item, ModuleBuild, ModuleNeed, artifact, source_name
 from tuxmirror.core.policy.closure import Requirement, Requirements
 from tuxmirror.core.policy.decisions import APPROVE, HOLD, Decision
 from tuxmirror.core.policy.outcome import decide
@@ -35,6 +35,35 @@ def compare(one, other):
     return (key[0] > key[1]) - (key[0] < key[1])
 
 
+class Known:
+    """`closure.Dependencies` of a world: `excluding` are pairs of NEVRAs of which an installation
+    has one alone. What it needs is looked for in turn, which does in worlds of so few packages."""
+
+    def __init__(self, requirements, excluding=()):
+        self.requirements = requirements
+        self._excluding = [frozenset(pair) for pair in excluding]
+
+    def not_installable(self, among):
+        return {p: "excluded" for p in among if not self.installed_with(p, among, set())}
+
+    def installed_with(self, package, among, rather):
+        return self._with({package}, among, rather) or frozenset()
+
+    def _with(self, have, among, rather):
+        if any(pair <= have for pair in self._excluding):
+            return None
+        for owner in sorted(have):
+            for number in self.requirements.of.get(owner, ()):
+                wanted = self.requirements.known[number].offered_by
+                if not closure.holds(wanted, have):
+                    offers = closure.lacking(wanted, have) & among
+                    for each in sorted(offers, key=lambda p: (p not in rather, p)):
+                        if found := self._with(have | {each}, among, rather):
+                            return found
+                    return None
+        return frozenset(have)
+
+
 @dataclasses.dataclass
 class World:
     """What a channel and its candidate have; `ages` in days by NEVRA."""
@@ -47,6 +76,7 @@ class World:
     advisories: list = dataclasses.field(default_factory=list)
     decisions: list = dataclasses.field(default_factory=list)
     requires: dict = dataclasses.field(default_factory=dict)
+    excluding: list = dataclasses.field(default_factory=list)
 
     def judge(self, now=NOW):
         here = {p.sha256 for p in self.candidate}
@@ -67,7 +97,7 @@ class World:
                 numbers.append(len(known))
                 known.append(Requirement("one of " + " ".join(sorted(offered)), frozenset(offered)))
             of[nevra] = tuple(numbers)
-        return {"x86_64": Requirements(tuple(known), of)}
+        return {"x86_64": Known(Requirements(tuple(known), of), self.excluding)}
 
     def decide(self):
         return decide(self.judge(), self.requirements)
@@ -387,7 +417,7 @@ def test_a_condition_that_is_met_pulls_in_what_it_asks_for_and_not_itself():
     c = package("c", "1")
     world = World(candidate=[A1, c, B2], shown=[A1, c], ages={B2.nevra: 0})
     rich = Requirement("(b if c)", ("if", frozenset({B2.nevra}), frozenset({c.nevra})))
-    needs = {"x86_64": Requirements((rich,), {A1.nevra: (0,)})}
+    needs = {"x86_64": Known(Requirements((rich,), {A1.nevra: (0,)}))}
     found = decide(world.judge(), needs)
     assert [(note.nevra, note.reason) for note in found.pulled] == [
         (B2.nevra, f"{A1.nevra} needs (b if c)")
@@ -411,6 +441,151 @@ def test_rich_dependencies(expression, chosen, expected):
     assert closure.holds(expression, set(chosen)) is expected
 
 
+# -- what can be installed together ----------------------------------------------------------------
+
+
+def excluding(**fields):
+    """a-2 needs some b, and b-1, which the channel shows, excludes it; b-2 is young."""
+    known = {
+        "candidate": [A1, A2, B1, B2], "shown": [A1, B1], "ages": {B2.nevra: 1},
+        "requires": {A2.nevra: [{B1.nevra, B2.nevra}]}, "excluding": [{A2.nevra, B1.nevra}],
+    }  # fmt: skip
+    return World(**{**known, **fields})
+
+
+def test_what_cannot_be_installed_with_what_is_there_waits():
+    world = excluding()
+    assert world.passes() == {A1.nevra, B1.nevra}
+    [reason] = [note for note in world.decide().held if note.nevra == A2.nevra]
+    assert reason.reason.startswith(f"{A2.nevra} cannot be installed (excluded) without one of b-2")
+    assert reason.until == NOW + 6 * DAY
+    world.ages = {}
+    assert world.passes() == {p.nevra for p in world.candidate}
+
+
+def test_what_is_urgent_brings_along_what_it_can_be_installed_with():
+    world = excluding(
+        policy=Policy("p", soak=7 * DAY, fast_track=("Critical",)),
+        advisories=[advisory("ALSA-2023:1", "Critical", (), A2)],
+    )
+    assert world.passes() == {p.nevra for p in world.candidate}
+    [note] = world.decide().pulled
+    assert note.nevra == B2.nevra
+
+
+@pytest.mark.parametrize("decision", ["hold", "exclude"])
+def test_what_is_urgent_and_cannot_be_installed_without_what_never_passes(decision):
+    world = excluding(
+        policy=Policy(
+            "p",
+            soak=7 * DAY,
+            fast_track=("Critical",),
+            exclude=("b-2",) if decision == "exclude" else (),
+        ),
+        advisories=[advisory("ALSA-2023:1", "Critical", (), A2)],
+        decisions=[hold("b-2")] if decision == "hold" else [],
+    )
+    with pytest.raises(RefusedError, match="without what they need") as caught:
+        world.decide()
+    assert f"{A2.nevra} cannot be installed (excluded) without one of {B2.nevra}" in (
+        caught.value.found
+    )
+
+
+def test_what_upstream_itself_offers_and_nobody_can_install_passes():
+    world = World(candidate=[A2, B1], requires={A2.nevra: [{B1.nevra}]}, ages={B2.nevra: 1},
+                  excluding=[{A2.nevra, B1.nevra}])  # fmt: skip
+    assert world.passes() == {A2.nevra, B1.nevra}
+
+
+def test_a_gate_that_lets_what_cannot_be_installed_through_is_noticed(monkeypatch):
+    """Mutant of the first of these."""
+    monkeypatch.setattr(Known, "not_installable", lambda *_: {})
+    assert excluding().passes() == {A1.nevra, A2.nevra, B1.nevra}
+
+
+# -- what modules need of each other ---------------------------------------------------------------
+
+
+def streams(need, **fields):
+    """Version 2 of app:1 needs `need`; perl:5.32 is young, and nothing of it is shown."""
+    app, perl = package("app", "2"), package("perl", "5")
+    known = {
+        "candidate": [app, perl], "ages": {perl.nevra: 1},
+        "modules": [
+            built("app", "1", 2, app, requires=[need]), built("perl", "5.32", 1, perl),
+        ],
+    }  # fmt: skip
+    return World(**{**known, **fields})
+
+
+def built(name, stream, version, *packages, requires=()):
+    artifacts = frozenset(artifact(p) for p in packages)
+    needs = frozenset(requires)
+    return ModuleBuild(REPO, name, stream, version, "c", "x86_64", artifacts, needs)
+
+
+NEEDS = ModuleNeed("perl", frozenset({"5.32"}))
+BOTH = {"app-2-1.el9.x86_64", "perl-5-1.el9.x86_64"}
+
+
+@pytest.mark.parametrize(
+    ("need", "waits"),
+    [
+        (NEEDS, True), (ModuleNeed("perl"), True), (ModuleNeed("perl", frozenset({"5.30"})), False),
+        (ModuleNeed("perl", frozenset({"5.30"}), True), True), (ModuleNeed("php"), False),
+        (ModuleNeed("perl", frozenset({"5.32"}), True), False),
+    ],
+)  # fmt: skip
+def test_a_module_waits_for_the_module_that_it_needs(need, waits):
+    """Where upstream has none that would do, that is upstream's gap."""
+    world = streams(need)
+    assert world.passes() == (set() if waits else {"app-2-1.el9.x86_64"})
+    if waits:
+        [note] = [note for note in world.decide().held if note.nevra.startswith("app")]
+        assert note.reason.startswith(f"module app:1:2:c needs {need} of perl-5-1.el9.src.rpm")
+        assert world.decide().selection.modules_left_out[REPO] == {"app:1:2:c", "perl:5.32:1:c"}
+    world.ages = {}
+    assert world.passes() == BOTH
+
+
+def test_an_urgent_module_brings_along_the_module_that_it_needs():
+    app = package("app", "2")
+    world = streams(
+        NEEDS,
+        policy=Policy("p", soak=7 * DAY, fast_track=("Critical",)),
+        advisories=[advisory("ALSA-2023:1", "Critical", (), app)],
+    )
+    assert world.passes() == BOTH
+    [note] = world.decide().pulled
+    assert note.reason == "module app:1:2:c needs module perl:5.32"
+
+
+@pytest.mark.parametrize("way", ["hold", "exclude"])
+def test_a_module_that_is_needed_and_never_passes_is_refused(way):
+    app = package("app", "2")
+    world = streams(
+        NEEDS,
+        policy=Policy(
+            "p",
+            soak=7 * DAY,
+            fast_track=("Critical",),
+            exclude=("perl*",) if way == "exclude" else (),
+        ),
+        advisories=[advisory("ALSA-2023:1", "Critical", (), app)],
+        decisions=[hold("perl")] if way == "hold" else [],
+    )
+    with pytest.raises(RefusedError, match="without what they need") as caught:
+        world.decide()
+    assert "module app:1:2:c needs module perl:5.32 of perl:5.32:1:c" in caught.value.found
+
+
+def test_modules_that_are_not_asked_what_they_need_are_noticed(monkeypatch):
+    """Mutant."""
+    monkeypatch.setattr(settle._Round, "modules", lambda _: ())
+    assert streams(NEEDS).passes() == {"app-2-1.el9.x86_64"}
+
+
 # -- whatever the world looks like -----------------------------------------------------------------
 
 NAMES = "abcdef"
@@ -418,7 +593,8 @@ NAMES = "abcdef"
 
 @st.composite
 def worlds(draw):
-    """Versions 1 to 3 of a few packages, ages, holds, and needs that the whole world can meet."""
+    """Versions 1 to 3 of a few packages, ages, holds, needs that the whole world can meet, and
+    packages that exclude each other."""
     every = [package(name, str(version)) for name in NAMES for version in (1, 2, 3)]
     candidate = draw(st.lists(st.sampled_from(every), min_size=1, unique=True))
     shown = draw(st.lists(st.sampled_from(every), unique=True))
@@ -437,7 +613,9 @@ def worlds(draw):
         nevra: [offers & there for offers in needs if offers & there]
         for nevra, needs in requires.items()
     }
+    pairs = st.sets(st.sampled_from(sorted(there)), min_size=min(2, len(there)), max_size=2)
     return World(
+        excluding=[pair for pair in draw(st.lists(pairs, max_size=2)) if len(pair) == 2],
         policy=Policy("p", soak=7 * DAY, fast_track=("Critical",), newest=newest),
         candidate=candidate,
         shown=shown,
@@ -469,6 +647,9 @@ def test_what_passes_is_closed_and_keeps_its_promises(world):
     for nevra in passed:
         for offers in world.requires.get(nevra, ()):
             assert offers & passed, (nevra, offers)
+    known, there = world.requirements["x86_64"], {p.nevra for p in (*world.candidate, *world.shown)}
+    for nevra in known.not_installable(passed):
+        assert not known.installed_with(nevra, there, set()), nevra
     shown = {p.nevra for p in world.shown}
     pulled = {note.nevra for note in world.decide().pulled}
     for p in world.candidate:
@@ -511,12 +692,15 @@ def test_an_outcome_that_is_not_asked_again_is_noticed(monkeypatch):
 
 
 def test_a_closure_that_looks_at_nothing_is_noticed(monkeypatch):
-    """Mutant: without the gate, the property above fails on this world."""
+    """Mutant: without the gates, the property above fails on this world."""
     world = World(
         candidate=[A2, B1, B2], shown=[B1], ages={B2.nevra: 1}, requires={A2.nevra: [{B2.nevra}]}
     )
     assert world.passes() == {B1.nevra}
     monkeypatch.setattr(settle, "gaps", lambda *_: [])
+    # What is not offered cannot be installed either: the last gate still sees it.
+    assert world.passes() == {B1.nevra}
+    monkeypatch.setattr(Known, "not_installable", lambda *_: {})
     assert world.passes() == {A2.nevra, B1.nevra}
 
 

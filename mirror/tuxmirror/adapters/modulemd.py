@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from ..core.errors import MetadataError
-from ..core.policy.builds import ModuleBuild
+from ..core.policy.builds import ModuleBuild, ModuleNeed
 
 # No block scalar can hold such a line, so documents can be told apart as text.
 _START = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
@@ -104,18 +104,21 @@ def _build(text: bytes, repository: str) -> ModuleBuild | None:
         ) from None
 
 
-def _required(data: Mapping[str, Any]) -> Iterator[str]:
-    """`name:stream` of the modules that it needs; without the platform, and where any stream does.
+def _required(data: Mapping[str, Any]) -> Iterator[ModuleNeed]:
+    """What it needs of other modules; of the platform nothing is asked.
 
-    A stream with a minus in front of it is one that does not do.
+    A stream with a minus in front of it is one that does not do; no stream at all is any.
     """
     for dependency in data.get("dependencies") or ():
         if not isinstance(dependency, dict):
             continue
         for name, streams in (dependency.get("requires") or {}).items():
-            wanted = [str(stream) for stream in streams or ()]
-            if name != "platform" and len(wanted) == 1 and not wanted[0].startswith("-"):
-                yield f"{name}:{wanted[0]}"
+            if name == "platform":
+                continue
+            said = [str(stream) for stream in streams or ()]
+            wanted = frozenset(stream for stream in said if not stream.startswith("-"))
+            barred = frozenset(stream[1:] for stream in said if stream.startswith("-"))
+            yield ModuleNeed(str(name), wanted or barred, not wanted and bool(barred))
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -6,7 +6,7 @@ import contextlib
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 from xml.sax.saxutils import escape
 
 import rpm
@@ -15,6 +15,7 @@ import solv
 from ..core.errors import MetadataError
 from ..core.policy.closure import Expression, Requirement, Requirements
 from ..ports import Metadata
+from .installing import Installing
 from .rpmmd import inflated
 
 # rpm itself offers these.
@@ -29,6 +30,9 @@ _RELATIONS = {
 _OPERATORS = ("and", "or", "if", "unless", "with", "without", "else")
 _BLOCK = 8 << 20
 
+# Packages that own files, by path; of paths.
+_Owners = Callable[[Iterable[str]], dict[str, set[str]]]
+
 
 class LibsolvSolver:
     """See `ports.Solver`. `scratch` is a folder for inflated files."""
@@ -39,15 +43,17 @@ class LibsolvSolver:
     def compare(self, one: tuple[str, str, str], other: tuple[str, str, str]) -> int:
         return int(rpm.labelCompare(one, other))
 
-    def requirements(self, metadata: Sequence[Metadata], arch: str) -> Requirements:
+    def dependencies(self, metadata: Sequence[Metadata], arch: str) -> LibsolvDependencies:
         pool = solv.Pool()
         pool.setdisttype(solv.Pool.DISTTYPE_RPM)
         pool.setarch(arch)
+        # As dnf: a package goes together with its twin of another arch, not with an earlier one.
+        pool.set_flag(solv.Pool.POOL_FLAG_IMPLICITOBSOLETEUSESCOLORS, 1)
         for each in metadata:
             self._load(pool, each)
         pool.addfileprovides()
         pool.createwhatprovides()
-        return _Reader(pool, lambda paths: self._owners(metadata, paths)).read()
+        return LibsolvDependencies(pool, lambda paths: self._owners(metadata, paths))
 
     def _load(self, pool: Any, metadata: Metadata) -> None:
         primary = metadata.repomd.file("primary")
@@ -101,12 +107,22 @@ def _matches(plain: Path, wanted: re.Pattern[bytes]) -> Iterable[tuple[str, byte
                     yield package, match[2]
 
 
-class _Reader:
-    """The requirements of a pool, each once."""
+class LibsolvDependencies(Installing):
+    """See `core.policy.closure.Dependencies`."""
 
-    def __init__(self, pool: Any, owners: Any) -> None:
+    def __init__(self, pool: Any, owners: _Owners) -> None:
+        reader = _Reader(pool, owners)
+        self.requirements = reader.read()
+        super().__init__(pool, reader.ids)
+
+
+class _Reader:
+    """The requirements of a pool, each once; `ids` are those of its packages, by SHA-256."""
+
+    def __init__(self, pool: Any, owners: _Owners) -> None:
         self._pool = pool
         self._owners = owners
+        self.ids: dict[str, list[int]] = {}
         self._package: dict[int, str] = {}
         self._numbers: dict[int, int | None] = {}
         self._known: list[Requirement] = []
@@ -122,6 +138,7 @@ class _Reader:
                 raise MetadataError("libsolv finds a package without a checksum", found=solvable)
             sha = checksum.hex()
             self._package[solvable.id] = sha
+            self.ids.setdefault(sha, []).append(solvable.id)
             ids.setdefault(sha, []).extend(solvable.lookup_idarray(solv.SOLVABLE_REQUIRES, 0))
         for sha, wanted in ids.items():
             numbers = {self._number(wanted_id) for wanted_id in wanted}
@@ -158,7 +175,10 @@ class _Reader:
         return self._offering(dependency.id)
 
     def _add_owners(self) -> None:
-        """Primary lists the files of a few folders; others are looked up where they are needed."""
+        """Primary lists the files of a few folders; others are looked up where they are needed.
+
+        The pool is told of them as well.
+        """
         open_ = {
             requirement.text: number
             for number, requirement in enumerate(self._known)
@@ -167,6 +187,11 @@ class _Reader:
         for path, packages in (self._owners(open_) if open_ else {}).items():
             number = open_[path]
             self._known[number] = Requirement(path, frozenset(packages))
+            for solvable in (n for sha in packages for n in self.ids.get(sha, ())):
+                provided = self._pool.id2solvable(solvable)
+                provided.add_deparray(solv.SOLVABLE_PROVIDES, self._pool.str2id(path))
+        if open_:
+            self._pool.createwhatprovides()
 
 
 class _Rich:

@@ -10,7 +10,7 @@ from ..core.advisory import model
 from ..core.advisory.model import Scope
 from ..core.package import Package
 from ..core.policy.builds import ModuleBuild
-from ..core.policy.closure import Requirements
+from ..core.policy.closure import Dependencies
 from ..core.policy.outcome import Selection
 from ..core.repomd import Repomd
 from ..core.summary import Advisory
@@ -108,8 +108,8 @@ class MetadataFilter(Protocol):
 class Solver(Protocol):
     """Dependencies, by libsolv."""
 
-    def requirements(self, metadata: Sequence[Metadata], arch: str) -> Requirements:
-        """What the packages of all of these together need, on one arch. Raises MetadataError."""
+    def dependencies(self, metadata: Sequence[Metadata], arch: str) -> Dependencies:
+        """Of the packages of all of these together, on one arch. Raises MetadataError."""
 
     def compare(self, one: tuple[str, str, str], other: tuple[str, str, str]) -> int:
         """Epoch, version and release as rpm orders them: negative, 0 or positive."""

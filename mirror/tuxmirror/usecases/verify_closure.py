@@ -56,7 +56,7 @@ def _gaps(mirror: Mirror, tree: Tree, snapshot: Snapshot, whole: Snapshot) -> li
     gaps = []
     for arch in sorted({repository_arch(each.repository) for each in metadata}):
         own = [each for each in metadata if repository_arch(each.repository) == arch]
-        requirements = solver.requirements(own, arch)
+        requirements = solver.dependencies(own, arch).requirements
         gaps += closure.gaps(requirements, universe.keys(), chosen.keys())
     if not gaps:
         return []

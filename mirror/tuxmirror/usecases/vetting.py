@@ -23,7 +23,7 @@ from . import contents, cutting
 from .context import Mirror
 
 # Changes when the rules come to something else for the same facts.
-_RULES = 2
+_RULES = 3
 
 
 class Proposal(NamedTuple):
@@ -167,14 +167,14 @@ def ask(
     solver = mirror.solver(mirror.state.incoming(tree.name))
     judge = Judge(policy, deciding, facts, now, solver.compare)
     arches = sorted({repository_arch(each.repository) for each in reading.metadata})
-    requirements = {
-        arch: solver.requirements(
+    dependencies = {
+        arch: solver.dependencies(
             [m for m in reading.metadata if repository_arch(m.repository) == arch], arch
         )
         for arch in arches
     }
     try:
-        return outcome.decide(judge, requirements), facts
+        return outcome.decide(judge, dependencies), facts
     except MirrorError as error:
         raise error.located(tree=tree.name) from None
 

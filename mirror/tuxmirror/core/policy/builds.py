@@ -23,6 +23,24 @@ class Item(NamedTuple):
     gone: bool
 
 
+class ModuleNeed(NamedTuple):
+    """That a stream of a module be there: one of `streams`, any where there are none; where they
+    are `barred`, any but these."""
+
+    name: str
+    streams: frozenset[str] = frozenset()
+    barred: bool = False
+
+    def met_by(self, module: ModuleBuild) -> bool:
+        if module.name != self.name:
+            return False
+        return not self.streams or (module.stream in self.streams) != self.barred
+
+    def __str__(self) -> str:
+        streams = ("not " if self.barred else "") + " or ".join(sorted(self.streams))
+        return f"module {self.name}:{streams}" if self.streams else f"module {self.name}"
+
+
 class ModuleBuild(NamedTuple):
     """A modulemd document of a repository; `artifacts` are `name-epoch:version-release.arch`."""
 
@@ -33,7 +51,7 @@ class ModuleBuild(NamedTuple):
     context: str
     arch: str
     artifacts: frozenset[str]
-    requires: frozenset[str] = frozenset()
+    requires: frozenset[ModuleNeed] = frozenset()
     gone: bool = False
 
     @property

@@ -7,7 +7,7 @@ upstream itself does not offer is upstream's gap, and no rule's doing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from typing import NamedTuple, Union
+from typing import NamedTuple, Protocol, Union
 
 # What offers something: SHA-256 of packages; or a rich dependency of them, `("and", A, B)`.
 Expression = Union[frozenset[str], tuple]  # type: ignore[type-arg]
@@ -25,6 +25,20 @@ class Requirements(NamedTuple):
 
     known: tuple[Requirement, ...]
     of: Mapping[str, tuple[int, ...]]
+
+
+class Dependencies(Protocol):
+    """What the packages of all repositories of one arch are to each other; by SHA-256."""
+
+    @property
+    def requirements(self) -> Requirements: ...
+
+    def not_installable(self, among: Set[str]) -> Mapping[str, str]:
+        """Those of `among` that an empty host cannot install from `among` alone, and why not."""
+
+    def installed_with(self, package: str, among: Set[str], rather: Set[str]) -> Set[str]:
+        """What an empty host installs with it, itself included, of `among`; nothing where it
+        cannot. `rather` are preferred where there is a choice."""
 
 
 class Gap(NamedTuple):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from .builds import Item
-from .closure import Requirements
+from .closure import Dependencies
 from .select import KEPT, NEEDED, REPLACED, Judge, Verdict
 from .settle import Settled, settle
 
@@ -72,7 +72,7 @@ class Outcome:
     verdicts: Mapping[str, Verdict]
 
 
-def decide(judge: Judge, requirements: Mapping[str, Requirements]) -> Outcome:
+def decide(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Outcome:
     """Asked again, with what passes taken as shown, until that changes nothing.
 
     So a channel that shows the outcome shows the same after the next sync, if nothing happened
@@ -80,16 +80,16 @@ def decide(judge: Judge, requirements: Mapping[str, Requirements]) -> Outcome:
     else that passes offers it.
 
     Args:
-        requirements: by the arch of the repositories.
+        dependencies: by the arch of the repositories.
 
     Raises:
         RefusedError: the rules contradict each other: names the packages and what they lack.
     """
-    first = settle(judge, requirements)
+    first = settle(judge, dependencies)
     asked = [first]
     while True:
         again = judge.showing(asked[-1].chosen, asked[-1].modules)
-        found = asked[-1] if again is judge else settle(again, requirements)
+        found = asked[-1] if again is judge else settle(again, dependencies)
         same = [n for n, each in enumerate(asked) if each.shows == found.shows]
         if same:
             break

@@ -87,7 +87,7 @@ class Judge:
         self._now = now
         self._compare = compare
         self.builds = gather(facts.items, facts.modules)
-        self._members = members(self.builds)
+        self.members = members(self.builds)
         self._decided = self._decisions()
         self._fast = self._fast_tracked()
         self._filters = _Filters(policy)
@@ -175,11 +175,11 @@ class Judge:
     def _judge_modules(self, found: dict[str, Verdict], overrides: Overrides) -> set[str]:
         """A version of a stream passes whole or not at all."""
         current = {m.nsvc for m in self.facts.modules if not m.gone}
-        passing = {nsvc for nsvc in current if nsvc not in self._members}
+        passing = {nsvc for nsvc in current if nsvc not in self.members}
         # What pulls the rest of its module along has to be known before anything is judged by it.
-        for nsvc in sorted(current & self._members.keys()):
+        for nsvc in sorted(current & self.members.keys()):
             self._pull_module(nsvc, found)
-        passing |= {n for n in current & self._members.keys() if self._whole(n, found)}
+        passing |= {n for n in current & self.members.keys() if self._whole(n, found)}
         for name, verdict in found.items():
             listing = self.builds[name].modules & current
             if (
@@ -189,7 +189,7 @@ class Judge:
                 and name not in overrides.needed
             ):
                 nsvc = max(listing)
-                late = sorted(n for n in self._members[nsvc] if n in found and not found[n].passes)
+                late = sorted(n for n in self.members[nsvc] if n in found and not found[n].passes)
                 until = _earliest(found[n].until for n in late)
                 reason = f"module {nsvc} waits for {late[0]}: {found[late[0]].reason}"
                 found[name] = Verdict(False, WITH, reason, until)
@@ -197,7 +197,7 @@ class Judge:
 
     def _pull_module(self, nsvc: str, found: dict[str, Verdict]) -> None:
         """An approved or urgent build takes its module along, unless a person holds some of it."""
-        names = [name for name in self._members[nsvc] if name in found]
+        names = [name for name in self.members[nsvc] if name in found]
         urgent = [n for n in names if found[n].kind in (FAST, APPROVED, NEEDED)]
         late = [n for n in names if not found[n].passes]
         if urgent and late and all(found[n].kind != HELD for n in late):
@@ -210,7 +210,7 @@ class Judge:
             return
         streams: dict[tuple[str, str], list[tuple[int, str]]] = {}
         for module in {m.nsvc: m for m in self.facts.modules if not m.gone}.values():
-            if module.nsvc in self._members and self._whole(module.nsvc, found):
+            if module.nsvc in self.members and self._whole(module.nsvc, found):
                 key = (module.name_stream, module.context)
                 streams.setdefault(key, []).append((module.version, module.nsvc))
         new_modules = {n for v in streams.values() for _, n in sorted(v)[-self.policy.newest :]}
@@ -220,12 +220,12 @@ class Judge:
             stays = build.modules & new_modules if build.modules else name in newest
             if verdict.kind in (OLD, SHOWN, FAST) and not stays:
                 found[name] = Verdict(False, NEWEST, f"not among the {self.policy.newest} newest")
-        for nsvc in passing & self._members.keys():
+        for nsvc in passing & self.members.keys():
             if not self._whole(nsvc, found):
                 passing.discard(nsvc)
 
     def _whole(self, nsvc: str, found: Mapping[str, Verdict]) -> bool:
-        return all(found[name].passes for name in self._members[nsvc] if name in found)
+        return all(found[name].passes for name in self.members[nsvc] if name in found)
 
     def _newest_builds(self, found: Mapping[str, Verdict]) -> set[str]:
         """Names of the builds that have one of the newest packages of any name.

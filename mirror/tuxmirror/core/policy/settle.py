@@ -1,17 +1,19 @@
 """One judgement that is closed: judged, looked at for what that breaks, and judged again.
 
 What is merely old enough waits for what it needs. What is urgent, approved or shown already brings
-along what it needs, unless a person holds that.
+along what it needs, unless a person holds that. Three things may be lacking: what a package
+requires (`closure`), what a module requires of other modules, and, where all of that is offered, a
+set of packages that a client can install together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import NamedTuple
 
 from ..errors import RefusedError
-from .builds import Build, Item, repository_arch
-from .closure import Gap, Requirements, gaps, lacking, offering
+from .builds import Build, Item, ModuleBuild, repository_arch
+from .closure import Dependencies, Gap, gaps, lacking, offering
 from .select import HELD, INSISTENT, KEPT, NEEDED, WITH, Judge, Overrides, Verdict
 
 _NAMED = 10
@@ -31,11 +33,27 @@ class Settled(NamedTuple):
         return packages, sorted(self.modules)
 
 
-def settle(judge: Judge, requirements: Mapping[str, Requirements]) -> Settled:
+class Lack(NamedTuple):
+    """Builds that lack something.
+
+    Attributes:
+        asking: their names.
+        needs: what, for people: `curl-8 needs libcurl = 8`.
+        offers: sets of builds, each of which would do if all of it passed; none: nothing would.
+        offered: what would do, for people, also where it never passes.
+    """
+
+    asking: frozenset[str]
+    needs: str
+    offers: tuple[frozenset[str], ...]
+    offered: tuple[str, ...]
+
+
+def settle(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Settled:
     """Each round pulls something in or holds something back for good, so there is a last one.
 
     Args:
-        requirements: by the arch of the repositories.
+        dependencies: by the arch of the repositories.
 
     Raises:
         RefusedError: the rules contradict each other: names the packages and what they lack.
@@ -45,37 +63,35 @@ def settle(judge: Judge, requirements: Mapping[str, Requirements]) -> Settled:
     while True:
         verdicts, modules = judge.verdicts(overrides)
         chosen = _chosen(judge, verdicts)
-        here = _by_arch(chosen)
-        broken = [
-            (arch, gap)
-            for arch, needs in sorted(requirements.items())
-            for gap in gaps(needs, index.everything.get(arch, set()), here.get(arch, set()))
-        ]
-        if not broken:
+        looking = _Round(index, dependencies, verdicts, modules, _by_arch(chosen))
+        lacks = [*looking.requirements(), *looking.modules()] or [*looking.installations()]
+        if not lacks:
             return Settled(verdicts, frozenset(modules), chosen)
-        contradicting = [
-            (arch, gap)
-            for arch, gap in broken
-            if not _mend(judge, index, verdicts, overrides, here[arch], arch, gap)
-        ]
-        if contradicting:
-            raise _contradiction(index, verdicts, contradicting)
+        broken = [lack for lack in lacks if not _mend(judge, verdicts, overrides, lack)]
+        if broken:
+            raise _contradiction(verdicts, broken)
 
 
 class _Index:
-    """Items and builds by arch and SHA-256."""
+    """Items and builds by arch and SHA-256; `everything` and what is not `filtered`, by arch."""
 
     def __init__(self, judge: Judge) -> None:
+        self.judge = judge
         self.item: dict[tuple[str, str], Item] = {}
         self.build: dict[tuple[str, str], Build] = {}
         self.everything: dict[str, set[str]] = {}
+        self.free: dict[str, set[str]] = {}
         for build in judge.builds.values():
             for item in build.items:
-                arch = repository_arch(item.repository)
-                key = (arch, item.package.sha256)
-                self.item[key] = item
-                self.build[key] = build
-                self.everything.setdefault(arch, set()).add(item.package.sha256)
+                arch, sha = repository_arch(item.repository), item.package.sha256
+                self.item[arch, sha] = item
+                self.build[arch, sha] = build
+                self.everything.setdefault(arch, set()).add(sha)
+                if judge.filtered(item.package) is None:
+                    self.free.setdefault(arch, set()).add(sha)
+
+    def nevra(self, arch: str, sha256: str) -> str:
+        return self.item[arch, sha256].package.nevra
 
 
 def _by_arch(chosen: Mapping[str, Iterable[str]]) -> dict[str, set[str]]:
@@ -97,59 +113,145 @@ def _chosen(judge: Judge, verdicts: Mapping[str, Verdict]) -> dict[str, frozense
     return {repository: frozenset(found) for repository, found in chosen.items()}
 
 
-def _mend(
-    judge: Judge,
-    index: _Index,
-    verdicts: Mapping[str, Verdict],
-    overrides: Overrides,
-    chosen: set[str],
-    arch: str,
-    gap: Gap,
-) -> bool:
+class _Round:
+    """What is lacking where `chosen` (by arch) passes, though all of the tree together has it."""
+
+    def __init__(
+        self,
+        index: _Index,
+        dependencies: Mapping[str, Dependencies],
+        verdicts: Mapping[str, Verdict],
+        passing: Set[str],
+        chosen: Mapping[str, Set[str]],
+    ) -> None:
+        self._index = index
+        self._dependencies = dependencies
+        self._verdicts = verdicts
+        self._passing = passing
+        self._chosen = chosen
+
+    def requirements(self) -> Iterator[Lack]:
+        for arch, known in sorted(self._dependencies.items()):
+            chosen = self._chosen.get(arch, set())
+            for gap in gaps(known.requirements, self._index.everything.get(arch, set()), chosen):
+                yield self._requirement(arch, gap, chosen)
+
+    def _requirement(self, arch: str, gap: Gap, chosen: Set[str]) -> Lack:
+        index, wanted = self._index, gap.requirement.offered_by
+        free = lacking(wanted, chosen) & index.free.get(arch, set())
+        known = offering(wanted) & index.everything[arch]
+        return Lack(
+            frozenset({index.build[arch, gap.package].name}),
+            f"{index.nevra(arch, gap.package)} needs {gap.requirement.text}",
+            tuple(frozenset({name}) for name in {index.build[arch, sha].name for sha in free}),
+            tuple(index.nevra(arch, sha) for sha in sorted(known)),
+        )
+
+    def modules(self) -> Iterator[Lack]:
+        by_arch: dict[str, list[ModuleBuild]] = {}
+        for module in self._index.judge.facts.modules:
+            by_arch.setdefault(repository_arch(module.repository), []).append(module)
+        for _, modules in sorted(by_arch.items()):
+            there = [m for m in modules if m.nsvc in self._passing and self._offered(m)]
+            for asking in there:
+                own = self._own(asking)
+                for need in sorted(asking.requires, key=str) if own else ():
+                    meeting = [module for module in modules if need.met_by(module)]
+                    if meeting and not any(need.met_by(module) for module in there):
+                        yield Lack(
+                            own,
+                            f"module {asking.nsvc} needs {need}",
+                            tuple(offer for offer in map(self._late, meeting) if offer),
+                            tuple(sorted({module.nsvc for module in meeting})),
+                        )
+
+    def _own(self, module: ModuleBuild) -> frozenset[str]:
+        """Builds of this version alone; all of it where there are none."""
+        names = self._index.judge.members.get(module.nsvc, set())
+        builds = self._index.judge.builds
+        own = {name for name in names if builds[name].modules == {module.nsvc}}
+        return frozenset(own or names)
+
+    def _offered(self, module: ModuleBuild) -> bool:
+        """Whether any package of it is left by the filters; a module may have none."""
+        judge = self._index.judge
+        names = judge.members.get(module.nsvc, set())
+        items = [item for name in names for item in judge.builds[name].items]
+        return not items or any(judge.filtered(item.package) is None for item in items)
+
+    def _late(self, module: ModuleBuild) -> frozenset[str]:
+        names = self._index.judge.members.get(module.nsvc, set())
+        late = frozenset(name for name in names if not self._verdicts[name].passes)
+        return late if self._offered(module) else frozenset()
+
+    def installations(self) -> Iterator[Lack]:
+        """Where everything is offered, what is offered may exclude each other."""
+        index = self._index
+        for arch, known in sorted(self._dependencies.items()):
+            chosen = self._chosen.get(arch, set())
+            if chosen == index.everything.get(arch, set()):
+                continue
+            for sha, problem in sorted(known.not_installable(chosen).items()):
+                whole = known.installed_with(sha, index.everything[arch], chosen)
+                if whole:
+                    yield self._installation(arch, known, sha, problem, whole - chosen)
+
+    def _installation(
+        self, arch: str, known: Dependencies, sha: str, problem: str, missed: Set[str]
+    ) -> Lack:
+        index, chosen = self._index, self._chosen[arch]
+        free = index.free.get(arch, set())
+        held = {
+            other
+            for other in free - chosen
+            if self._verdicts[index.build[arch, other].name].kind == HELD
+        }
+        way = known.installed_with(sha, free - held, chosen)
+        way = way or known.installed_with(sha, free, chosen)
+        builds = frozenset(index.build[arch, other].name for other in way - chosen)
+        return Lack(
+            frozenset({index.build[arch, sha].name}),
+            f"{index.nevra(arch, sha)} cannot be installed ({problem}) without one",
+            (builds,) if builds else (),
+            tuple(index.nevra(arch, other) for other in sorted(missed)),
+        )
+
+
+def _mend(judge: Judge, verdicts: Mapping[str, Verdict], overrides: Overrides, lack: Lack) -> bool:
     """Pull in what is missing, or hold back what misses it; False where neither can be."""
-    asking = index.build[arch, gap.package]
-    offers = {
-        index.build[arch, sha].name
-        for sha in lacking(gap.requirement.offered_by, chosen)
-        if (arch, sha) in index.item and judge.filtered(index.item[arch, sha].package) is None
-    }
-    needs = f"{index.item[arch, gap.package].package.nevra} needs {gap.requirement.text}"
     # What upstream took away never comes by waiting.
-    forever = offers and all(judge.builds[name].gone for name in offers)
-    if verdicts[asking.name].kind in INSISTENT or forever:
-        if offers & overrides.needed.keys():
-            return True  # another gap of this round brings it
-        free = [name for name in offers if verdicts[name].kind != HELD]
+    gone = {offer for offer in lack.offers if all(judge.builds[name].gone for name in offer)}
+    forever = lack.offers and len(gone) == len(lack.offers)
+    if forever or any(verdicts[name].kind in INSISTENT for name in lack.asking):
+        if any(offer <= overrides.needed.keys() for offer in lack.offers):
+            return True  # another that lacks it brings it in this round
+        free = [o for o in lack.offers if all(verdicts[name].kind != HELD for name in o)]
         if not free:
             return False
-        best = min(
-            free, key=lambda name: (judge.builds[name].gone, verdicts[name].until or 0, name)
-        )
-        overrides.needed[best] = needs
+        best = min(free, key=lambda offer: (offer in gone, _until(verdicts, offer), sorted(offer)))
+        for name in best:
+            overrides.needed.setdefault(name, lack.needs)
         return True
-    if not offers:
+    if not lack.offers:
         return False
-    first = min(offers)
-    reason = f"{needs} of {first}: {verdicts[first].reason}"
-    overrides.blocked[asking.name] = Verdict(False, WITH, reason, verdicts[first].until)
+    first = min(min(offer) for offer in lack.offers)
+    reason = f"{lack.needs} of {first}: {verdicts[first].reason}"
+    for name in lack.asking:
+        overrides.blocked[name] = Verdict(False, WITH, reason, verdicts[first].until)
     return True
 
 
-def _contradiction(
-    index: _Index, verdicts: Mapping[str, Verdict], broken: list[tuple[str, Gap]]
-) -> RefusedError:
+def _until(verdicts: Mapping[str, Verdict], builds: Iterable[str]) -> int:
+    return max(verdicts[name].until or 0 for name in builds)
+
+
+def _contradiction(verdicts: Mapping[str, Verdict], broken: list[Lack]) -> RefusedError:
     lines = []
-    for arch, gap in broken[:_NAMED]:
-        asking = index.item[arch, gap.package].package.nevra
-        offers = sorted(offering(gap.requirement.offered_by))
-        names = [index.item[arch, sha].package.nevra for sha in offers if (arch, sha) in index.item]
-        held = [
-            verdicts[index.build[arch, sha].name].reason
-            for sha in offers
-            if (arch, sha) in index.item and verdicts[index.build[arch, sha].name].kind == HELD
-        ]
+    for lack in broken[:_NAMED]:
+        builds = sorted(name for offer in lack.offers for name in offer)
+        held = [verdicts[name].reason for name in builds if verdicts[name].kind == HELD]
         why = f" ({held[0]})" if held else ""
-        lines.append(f"{asking} needs {gap.requirement.text} of {', '.join(names[:3])}{why}")
+        lines.append(f"{lack.needs} of {', '.join(lack.offered[:3])}{why}")
     more = f"; and {len(broken) - _NAMED} more" if len(broken) > _NAMED else ""
     return RefusedError(
         "the policy would leave packages without what they need",
