@@ -242,6 +242,31 @@ def test_canary_first_and_vetted_after_a_soak(moved):
     assert moved.manifest()["id"] == moved.manifest("canary")["id"]
 
 
+def test_urgent_fixes_do_not_wait_for_a_channels_soak(site, standard_upstream):
+    del site.trees[TREE]["policy"]
+    site.trees["channel/canary"] = {}
+    site.trees["channel/vetted"] = {"follows": "canary", "soak": "2d", "fast_track": "Critical"}
+    site.later(0)
+    standard_upstream.advance()
+    site.later(3)
+    assert CURL in site.offered("canary")
+    assert OPENSSL in site.offered()
+    assert CURL not in site.offered()
+    vetting = site.manifest()["vetting"]
+    assert (vetting["policy"], vetting["upstream"]) == (
+        "of channel vetted", site.manifest("canary")["id"],
+    )  # fmt: skip
+    assert site.later(4).named("published") == []
+    plan = site.plan()
+    [curl] = {(n["reason"], n["until"]) for n in plan["held"] if n["nevra"].startswith("curl-7")}
+    assert curl == ("younger than 2 d", NOW + 5 * DAY)
+    site.later(5)
+    # The very snapshot, once it has soaked; nothing is kept back any more.
+    assert site.manifest() == site.manifest("canary")
+    [tree] = json.loads(site.call("status", "--json").stdout)["trees"]
+    assert tree["policy"]["vetted"]["held"] == 0
+
+
 def test_no_channel_goes_back_because_the_one_that_it_follows_did(site, standard_upstream):
     site.trees["channel/canary"] = {}
     site.trees["channel/vetted"] = {"follows": "canary"}

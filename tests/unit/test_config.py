@@ -292,6 +292,13 @@ def test_every_rule_of_a_policy():
         ("[channel/a]\nfollows = b\n[channel/b]\nfollows = a", "circle"),
         ("[channel/a]\nfollows = a", "circle"),
         ("[channel/a]\nsoak = 3d", "package by package"),
+        ("[channel/a]\nfast_track = Critical", "soak =, and follows ="),
+        ("[channel/a]\nfollows = b\nsoak = 1d\nfast_track = Critcal\n[channel/b]", "no severity"),
+        (
+            "[channel/a]\nfollows = b\nsoak = 1d\npolicy = p\nfast_track = Low\n[channel/b]\n"
+            "[policy/p]",
+            "fast_track = in the [policy/NAME]",
+        ),
         ("[channel/a]\npolicy = defualt\n[policy/default]", "did you mean 'default'?"),
         ("[channel/a]\napproval = manual", "automatic, required"),
         (NINE + "policy = none", "there is no [policy/none]"),

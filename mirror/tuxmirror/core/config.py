@@ -177,6 +177,7 @@ _CHANNEL: Mapping[str, Callable[[str], object]] = {
     "follows": convert.text,
     "policy": convert.text,
     "soak": duration,
+    "fast_track": rules.fast_track,
     "approval": convert.one_of(rules.AUTOMATIC, rules.REQUIRED),
 }
 

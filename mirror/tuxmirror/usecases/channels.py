@@ -13,8 +13,9 @@ from ..core.config import Tree
 from ..core.errors import MirrorError, RefusedError
 from ..core.policy.rules import CANDIDATE, REQUIRED, Channel
 from ..core.snapshot import Snapshot
-from . import vetting
+from . import following, vetting
 from .context import Mirror
+from .following import Choice
 from .publish import publish, showing
 from .vetting import Proposal
 
@@ -70,15 +71,15 @@ def _show_candidate(mirror: Mirror, tree: Tree, candidate: Snapshot, allow: bool
 
 def _follow(mirror: Mirror, tree: Tree, channel: Channel, allow: bool) -> bool:
     for _ in range(_ATTEMPTS):
-        source = vetting.source_of(mirror, tree, channel)
-        if source is None:
+        choice = following.choose(mirror, tree, channel)
+        if choice is None:
             with showing(mirror, tree):
                 return _only_expire(mirror, tree, channel.name)
         # Outside of the lock: a rollback never waits for metadata that is being cut.
-        proposal = vetting.propose(mirror, tree, channel, source)
+        proposal = vetting.propose(mirror, tree, channel, choice)
         with showing(mirror, tree):
             if vetting.is_current(mirror, tree, channel, proposal):
-                return _show(mirror, tree, channel, proposal, allow)
+                return _show(mirror, tree, channel, choice, proposal, allow)
     raise RefusedError(
         "what it shows was changed while the policy was asked",
         tree=tree.name,
@@ -86,7 +87,9 @@ def _follow(mirror: Mirror, tree: Tree, channel: Channel, allow: bool) -> bool:
     )
 
 
-def _show(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal, allow: bool) -> bool:
+def _show(
+    mirror: Mirror, tree: Tree, channel: Channel, choice: Choice, proposal: Proposal, allow: bool
+) -> bool:
     held = mirror.state.held(tree.name).get(channel.name, frozenset())
     if is_held(proposal.snapshot, held):
         return _stay(mirror, tree, channel.name, proposal.snapshot)
@@ -105,7 +108,7 @@ def _show(mirror: Mirror, tree: Tree, channel: Channel, proposal: Proposal, allo
         )
         return _only_expire(mirror, tree, channel.name)
     if not allow:
-        vetting.check_taken_away(mirror, tree, channel, proposal.source, proposal.snapshot)
+        vetting.check_taken_away(mirror, tree, channel, choice, proposal.snapshot)
     last = mirror.vetting.last(tree.name, channel.name) if proposal.outcome else None
     if last is not None and last.held:
         mirror.reporter.event(
@@ -137,5 +140,5 @@ def _stay(mirror: Mirror, tree: Tree, channel: str, snapshot: Snapshot) -> bool:
 
 
 def _only_expire(mirror: Mirror, tree: Tree, channel: str) -> bool:
-    shown = vetting.shown_by(mirror, tree, channel)
+    shown = following.shown_by(mirror, tree, channel)
     return shown is not None and publish(mirror, tree, shown, (channel,))

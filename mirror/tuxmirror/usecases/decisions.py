@@ -10,7 +10,7 @@ from ..core.errors import ConfigError, RefusedError
 from ..core.names import check_name
 from ..core.policy.rules import CANDIDATE, Channel
 from ..core.snapshot import Snapshot
-from . import vetting
+from . import following, vetting
 from .context import Mirror
 from .publish import publish, showing
 from .selection import find
@@ -92,8 +92,8 @@ def _switch(
 def _show_next(mirror: Mirror, tree: Tree, name: str, allow_mass_change: bool) -> None:
     """What was verified last, or what the channel's policy lets pass; held no longer."""
     known = mirror.config.channels.get(name, Channel(name))
-    source = vetting.source_of(mirror, tree, known)
-    if source is None:
+    choice = following.choose(mirror, tree, known)
+    if choice is None:
         raise RefusedError(
             "nothing was verified yet"
             if known.follows == CANDIDATE
@@ -101,10 +101,10 @@ def _show_next(mirror: Mirror, tree: Tree, name: str, allow_mass_change: bool) -
             tree=tree.name,
             way_out=f"tuxmirror sync {tree.name}",
         )
-    chosen = vetting.propose(mirror, tree, known, source).snapshot
+    chosen = vetting.propose(mirror, tree, known, choice).snapshot
     if not allow_mass_change:
-        vetting.check_taken_away(mirror, tree, known, source, chosen)
-    let_go(mirror, tree, name, {chosen.id, source.id})
+        vetting.check_taken_away(mirror, tree, known, choice, chosen)
+    let_go(mirror, tree, name, {chosen.id, choice.source.id})
     _switch(mirror, tree, chosen, name, allow_mass_change, "publish")
 
 

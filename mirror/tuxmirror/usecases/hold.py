@@ -10,7 +10,7 @@ from ..core.config import nearest
 from ..core.errors import ConfigError, MirrorError
 from ..core.policy import patterns
 from ..core.policy.decisions import Decision
-from . import vetting
+from . import following, vetting
 from .context import Mirror
 
 _LOCK = "decisions"
@@ -94,7 +94,7 @@ def _check(mirror: Mirror, meant: Meant) -> None:
         raise ConfigError("--until is over already", expected="a time to come")
     if not meant.why.strip():
         raise ConfigError("--why says nothing", expected="a reason, for those who come after you")
-    if not any(vetting.policy_of(mirror, t, c) for t, c in _places(mirror, meant)):
+    if not any(following.policy_of(mirror, t, c) for t, c in _places(mirror, meant)):
         raise ConfigError(
             "no channel that is meant has a policy: it shows all that was verified",
             way_out="name one: policy = in the tree's section, and [policy/NAME]",

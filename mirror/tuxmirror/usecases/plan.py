@@ -18,9 +18,10 @@ from ..core.policy.rules import Channel
 from ..core.policy.select import Facts, span
 from ..core.snapshot import Snapshot, Vetting
 from ..core.summary import Advisory
-from . import cutting, locks, vetting
+from . import cutting, following, locks, vetting
 from .context import Mirror
 from .decisions import let_go
+from .following import Choice
 from .publish import publish, showing
 
 # A person reads one; what nobody approved for so long is not needed.
@@ -54,12 +55,12 @@ def make_plan(mirror: Mirror, tree: Tree, name: str, audience: Audience) -> dict
     """
     channel = channel_of(mirror, name)
     with mirror.state.lock(locks.reading(tree.name), _PATIENCE):
-        source, shown = _looked_at(mirror, tree, channel)
-        found, facts = _asked(mirror, tree, channel, source, shown)
+        choice, shown = _looked_at(mirror, tree, channel)
+        found, facts = _asked(mirror, tree, channel, choice, shown)
         selection = found.selection if found else _NOTHING
         before = _entries_shown(mirror, shown), _advisories_shown(mirror, tree, shown)
         change = _difference(facts, selection, *before)
-        made = _plan(mirror, tree, channel, source, shown, selection)
+        made = _plan(mirror, tree, channel, choice, shown, selection)
         review = {
             "difference": change.as_dict(),
             **plan.review(found),
@@ -71,9 +72,9 @@ def make_plan(mirror: Mirror, tree: Tree, name: str, audience: Audience) -> dict
     return document
 
 
-def _looked_at(mirror: Mirror, tree: Tree, channel: Channel) -> tuple[Snapshot, Snapshot | None]:
-    source = vetting.source_of(mirror, tree, channel)
-    if source is None:
+def _looked_at(mirror: Mirror, tree: Tree, channel: Channel) -> tuple[Choice, Snapshot | None]:
+    choice = following.choose(mirror, tree, channel)
+    if choice is None:
         follows, soak = channel.follows, channel.soak
         raise RefusedError(
             f"there is nothing that may pass to {channel.name} yet",
@@ -86,34 +87,33 @@ def _looked_at(mirror: Mirror, tree: Tree, channel: Channel) -> tuple[Snapshot, 
             if soak
             else f"tuxmirror sync {tree.name}",
         )
-    return source, vetting.shown_by(mirror, tree, channel.name)
+    return choice, following.shown_by(mirror, tree, channel.name)
 
 
 def _asked(
-    mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot, shown: Snapshot | None
+    mirror: Mirror, tree: Tree, channel: Channel, choice: Choice, shown: Snapshot | None
 ) -> tuple[Outcome | None, Facts]:
-    policy = vetting.policy_of(mirror, tree, channel)
-    if policy is None:
-        return None, vetting.facts_of(mirror, tree, source, shown)
+    if choice.policy is None:
+        return None, vetting.facts_of(mirror, tree, choice.source, shown)
     now = int(mirror.clock())
     deciding = vetting.decisions_for(mirror, tree, channel, now)
-    return vetting.ask(mirror, tree, policy, deciding, source, shown, now)
+    return vetting.ask(mirror, tree, choice, deciding, shown, now)
 
 
 def _plan(
     mirror: Mirror,
     tree: Tree,
     channel: Channel,
-    source: Snapshot,
+    choice: Choice,
     shown: Snapshot | None,
     selection: Selection,
 ) -> Plan:
-    policy = vetting.policy_of(mirror, tree, channel)
+    policy = choice.policy
     deciding = vetting.decisions_for(mirror, tree, channel, int(mirror.clock()))
     return Plan(
         tree=tree.name,
         channel=channel.name,
-        source=source.id,
+        source=choice.source.id,
         shown=shown.id if shown else None,
         policy=policy.name if policy else "",
         rules=policy.digest if policy else "",
@@ -189,13 +189,14 @@ def approve(mirror: Mirror, text: str, why: str | None, allow_mass_change: bool 
     tree = mirror.config.tree(chosen.tree)
     channel = channel_of(mirror, chosen.channel)
     with showing(mirror, tree):
-        source, shown = _looked_at(mirror, tree, channel)
-        plan.check_current(chosen, _plan(mirror, tree, channel, source, shown, chosen.selection))
+        choice, shown = _looked_at(mirror, tree, channel)
+        source = choice.source
+        plan.check_current(chosen, _plan(mirror, tree, channel, choice, shown, chosen.selection))
         made = cutting.snapshot_of(
             mirror, tree, source, shown, chosen.selection, _vetting(chosen, source)
         )
         if not allow_mass_change:
-            vetting.check_taken_away(mirror, tree, channel, source, made)
+            vetting.check_taken_away(mirror, tree, channel, choice, made)
         let_go(mirror, tree, channel.name, {made.id, source.id})
         said = {"plan": chosen.id, "why": why}
         if publish(mirror, tree, made, (channel.name,), allow_mass_change, "approve", said):

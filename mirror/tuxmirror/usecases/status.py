@@ -9,7 +9,7 @@ from ..core import health
 from ..core.config import Tree
 from ..core.errors import MirrorError
 from ..core.policy.rules import REQUIRED, Channel
-from . import vetting
+from . import following
 from .context import Mirror
 from .source import BUNDLE
 
@@ -78,10 +78,11 @@ def _policy(mirror: Mirror, tree: Tree) -> dict[str, dict[str, object]]:
 def _waiting(mirror: Mirror, tree: Tree, channel: Channel, chosen: str | None) -> str | None:
     try:
         publication = mirror.publisher.published(channel.name, tree.name)
-        source = vetting.source_of(mirror, tree, channel)
+        choice = following.choose(mirror, tree, channel)
     except MirrorError:
         return None
-    proposed = chosen or (source.id if source else None)
+    whole = choice.source.id if choice else None
+    proposed = chosen if chosen and choice and choice.policy else whole
     shown = publication.snapshot if publication else None
     return proposed if proposed != shown else None
 

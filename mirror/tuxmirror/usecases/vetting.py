@@ -6,21 +6,22 @@ import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ..core import guards, journal, kinds
+from ..core import guards, kinds
 from ..core import snapshot as snapshots
 from ..core.advisory.model import Advisory, Scope, scope_of
 from ..core.config import Tree
-from ..core.errors import MirrorError, RefusedError
+from ..core.errors import MirrorError
 from ..core.policy import ages, decisions, outcome
 from ..core.policy.builds import Item, ModuleBuild, repository_arch
 from ..core.policy.decisions import Decision
 from ..core.policy.outcome import Outcome
-from ..core.policy.rules import CANDIDATE, Channel, Policy
+from ..core.policy.rules import Channel, Policy
 from ..core.policy.select import Facts, Judge
 from ..core.snapshot import Repository, Snapshot, Vetting
 from ..ports import LastVetting, Metadata
 from . import contents, cutting
 from .context import Mirror
+from .following import Choice, shown_by
 
 # Changes when the rules come to something else for the same facts.
 _RULES = 3
@@ -37,41 +38,7 @@ class Proposal(NamedTuple):
     decisions: str
 
 
-def policy_of(mirror: Mirror, tree: Tree, channel: Channel) -> Policy | None:
-    """Its own; else the tree's, where it follows the candidate."""
-    name = channel.policy or (tree.policy if channel.follows == CANDIDATE else None)
-    return mirror.config.policies[name] if name else None
-
-
-def source_of(mirror: Mirror, tree: Tree, channel: Channel) -> Snapshot | None:
-    """What it is chosen from; None where there is nothing yet, or nothing has soaked.
-
-    Raises:
-        VerificationError: the log was altered, and nobody knows what has soaked.
-    """
-    if channel.follows == CANDIDATE:
-        candidate = mirror.state.candidate(tree.name)
-        return mirror.state.snapshot(tree.name, candidate) if candidate else None
-    shown = mirror.publisher.published(channel.follows, tree.name)
-    if shown is None:
-        return None
-    if not channel.soak:
-        return mirror.state.snapshot(tree.name, shown.snapshot)
-    past = journal.timeline(mirror.journal.entries(), tree.name, channel.follows, shown.snapshot)
-    ripe = int(mirror.clock()) - channel.soak
-    soaked = [name for name, since in past if since <= ripe]
-    try:
-        return mirror.state.snapshot(tree.name, soaked[-1]) if soaked else None
-    except RefusedError:
-        return None  # pruned meanwhile
-
-
-def shown_by(mirror: Mirror, tree: Tree, channel: str) -> Snapshot | None:
-    publication = mirror.publisher.published(channel, tree.name)
-    return mirror.state.snapshot(tree.name, publication.snapshot) if publication else None
-
-
-def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> Proposal:
+def propose(mirror: Mirror, tree: Tree, channel: Channel, choice: Choice) -> Proposal:
     """What the channel is to show now, made and saved.
 
     The caller holds a lock without which nothing is pruned.
@@ -81,18 +48,21 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> P
         VerificationError, ConfigError, StorageError.
     """
     shown = shown_by(mirror, tree, channel.name)
-    policy = policy_of(mirror, tree, channel)
+    source, policy = choice.source, choice.policy
     before = shown.id if shown else None
     now = int(mirror.clock())
     deciding = decisions_for(mirror, tree, channel, now)
     counted = decisions.digest(deciding)
     if policy is None:
+        if mirror.vetting.last(tree.name, channel.name) and channel.fast_track:
+            # What a fast track kept waiting has soaked by now.
+            mirror.vetting.set_last(tree.name, channel.name, LastVetting("", source.id, None, 0))
         return Proposal(source, source, before, None, counted)
     inputs = _inputs(mirror, policy, deciding, source, shown)
     known = _still_so(mirror, tree, channel, inputs, now)
     if known is not None:
         return Proposal(known, source, before, None, counted)
-    found = ask(mirror, tree, policy, deciding, source, shown, now)[0]
+    found = ask(mirror, tree, choice, deciding, shown, now)[0]
     vetting = Vetting(
         source.id,
         policy.name,
@@ -109,7 +79,7 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot) -> P
 
 
 def check_taken_away(
-    mirror: Mirror, tree: Tree, channel: Channel, source: Snapshot, then: Snapshot
+    mirror: Mirror, tree: Tree, channel: Channel, choice: Choice, then: Snapshot
 ) -> None:
     """Whether a policy takes more from a channel at once than `mass_change` lets it.
 
@@ -119,11 +89,11 @@ def check_taken_away(
         RefusedError: see `core.guards.check_taken_away`.
     """
     shown = shown_by(mirror, tree, channel.name)
-    if shown is None or policy_of(mirror, tree, channel) is None:
+    if shown is None or choice.policy is None:
         return
     paths = []
     for name, repository in sorted(shown.repositories.items()):
-        after, whole = then.repositories.get(name), source.repositories.get(name)
+        after, whole = then.repositories.get(name), choice.source.repositories.get(name)
         if after and whole and after.files != repository.files:
             lists = (
                 snapshots.decode_files(mirror.pool.read(each.files))
@@ -150,20 +120,22 @@ def decisions_for(mirror: Mirror, tree: Tree, channel: Channel, now: int) -> tup
 def ask(
     mirror: Mirror,
     tree: Tree,
-    policy: Policy,
+    choice: Choice,
     deciding: tuple[Decision, ...],
-    source: Snapshot,
     shown: Snapshot | None,
     now: int,
 ) -> tuple[Outcome, Facts]:
-    """What the policy says, and of what; nothing is made.
+    """What the policy of a choice says, and of what; nothing is made.
 
     Raises:
         RefusedError: it breaks what packages need.
         VerificationError, StorageError: what it is asked about cannot be read.
     """
-    reading = _Reading(mirror, tree, source, shown)
-    facts = reading.facts(first_seen(mirror, tree, policy))
+    policy = choice.policy
+    assert policy is not None  # noqa: S101  # nobody is asked where there is none
+    reading = _Reading(mirror, tree, choice.source, shown)
+    known = choice.ages if choice.ages is not None else first_seen(mirror, tree, policy)
+    facts = reading.facts(known)
     solver = mirror.solver(mirror.state.incoming(tree.name))
     judge = Judge(policy, deciding, facts, now, solver.compare)
     arches = sorted({repository_arch(each.repository) for each in reading.metadata})

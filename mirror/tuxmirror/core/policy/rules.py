@@ -7,6 +7,7 @@ newest = 3
                                         [channel/vetted]
                                         follows = canary
                                         soak = 3d
+                                        fast_track = Critical
                                         approval = required
 """
 
@@ -65,6 +66,7 @@ class Channel:
         follows: the channel whose content it gets.
         policy: of its own; None is the tree's where it follows the candidate, none elsewhere.
         soak: seconds that a snapshot was shown by the followed channel before.
+        fast_track: severities and CVEs whose advisories do not wait for the soak.
         approval: `automatic`, or `required`: nothing is shown that nobody approved.
     """
 
@@ -72,6 +74,7 @@ class Channel:
     follows: str = CANDIDATE
     policy: str | None = None
     soak: int = 0
+    fast_track: tuple[str, ...] = ()
     approval: str = AUTOMATIC
 
 
@@ -117,6 +120,13 @@ def _check(channel: Channel, channels: Mapping[str, Channel], where: str) -> Non
         raise ConfigError(
             f"{where} soak: the candidate is soaked package by package",
             expected=f"soak = in a [policy/NAME], or follows = another channel than {CANDIDATE}",
+        )
+    if channel.fast_track and (not channel.soak or channel.policy):
+        raise ConfigError(
+            f"{where} fast_track: " + ("it has a policy" if channel.policy else "nothing soaks"),
+            expected="fast_track = in the [policy/NAME]"
+            if channel.policy
+            else f"soak =, and follows = another channel than {CANDIDATE}",
         )
 
 
