@@ -355,3 +355,25 @@ def test_a_policy_that_nobody_guards_is_noticed(moved):
     moved.trees["policy/default"]["exclude"] = "kernel* glibc*"
     moved.later(1)
     assert not [name for name in moved.offered() if name.startswith("kernel")]
+
+
+def test_explain_says_why_a_package_is_shown_or_not(moved):
+    moved.trees["policy/default"].update(fast_track="Critical", exclude="curl-minimal")
+    found = json.loads(moved.call("explain", TREE, "curl", "--json").stdout)
+    assert (found["channel"], found["policy"]) == ("vetted", "default")
+    later, earlier = (
+        next(b for b in found["builds"] if b["build"].startswith(f"curl-7.76.1-23.el9_2.{n}"))
+        for n in (4, 1)
+    )
+    assert (later["passes"], later["reason"], later["until"], later["seen"]) == (
+        False, "younger than 7 d", NOW + 8 * DAY, NOW + DAY,
+    )  # fmt: skip
+    assert [a["id"] for a in later["advisories"]] == ["ALSA-2023:5763"]
+    assert (earlier["passes"], earlier["kind"], earlier["seen"]) == (True, "shown", None)
+    assert {p["shown"] for p in earlier["packages"]} == {True}
+    text = moved.call("explain", TREE, "CVE-2023-5363").stdout
+    assert "openssl-3.0.7-24.el9_2\n  passes      fast track: ALSA-2023:7877 (Critical)" in text
+    assert "tzdata-2023c-1.el9.noarch  (BaseOS/x86_64; shown, upstream took it away)" in (
+        moved.call("explain", TREE, "tzdata").stdout
+    )
+    assert "did you mean 'curl'?" in moved.call("explain", TREE, "crl", status=2).stderr

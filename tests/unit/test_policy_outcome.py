@@ -716,3 +716,20 @@ def test_span(seconds, text):
 )  # fmt: skip
 def test_source_name(sourcerpm, name):
     assert source_name(A1._replace(sourcerpm=sourcerpm)) == name
+
+
+def test_a_build_waits_on_all_arches_where_one_of_them_lacks_what_it_needs():
+    arm = "BaseOS/aarch64"
+    here, there = package("a", "2"), package("a", "2", arch="aarch64")
+    young = package("b", "1", arch="aarch64")
+    items = [Item(REPO, here, False), Item(arm, there, False), Item(arm, young, False)]
+    facts = Facts(items, [], [], {young.nevra: NOW - DAY}, frozenset())
+    judge = Judge(Policy("p", soak=7 * DAY), [], facts, NOW, compare)
+    needs = Requirement("b", frozenset({young.nevra}))
+    dependencies = {
+        "aarch64": Known(Requirements((needs,), {there.nevra: (0,)})),
+        "x86_64": Known(Requirements((), {})),
+    }
+    left = decide(judge, dependencies).selection.left_out
+    assert left == {REPO: {here.nevra}, arm: {there.nevra, young.nevra}}
+    assert settle.settle(judge, {}).chosen[arm] == {there.nevra}  # mutant: nobody looks

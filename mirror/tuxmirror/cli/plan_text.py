@@ -1,4 +1,4 @@
-"""A plan for people to read."""
+"""A plan, and what is explained, for people to read."""
 
 from __future__ import annotations
 
@@ -69,3 +69,24 @@ def _summary(change: Mapping[str, Any]) -> str:
         text += f" ({', '.join(severities)})" if severities else ""
         text += f" fixing {len(change['cves'])} CVEs"
     return text
+
+
+def explained(found: Mapping[str, Any]) -> Iterator[str]:
+    """What `explain` says, build by build."""
+    by = f"by policy {found['policy']}" if found["policy"] else "without a policy"
+    yield f"{found['tree']} {found['channel']}: of {found['source']} {by}"
+    for build in found["builds"]:
+        when = f", until {utc(build['until'])}" if build["until"] is not None else ""
+        word = "passes" if build["passes"] else "stays out"
+        yield f"{build['build'].removesuffix('.src.rpm')}"
+        yield _field(word, f"{build['reason']}{when}")
+        if build["seen"]:
+            yield _field("known since", utc(build["seen"]))
+        for advisory in build["advisories"]:
+            facts = [advisory["id"], advisory["severity"], *advisory["cves"]]
+            yield _field("fixes", " ".join(filter(None, facts)))
+        for package in build["packages"]:
+            marks = ["shown" if package["shown"] else "not shown"]
+            marks += [] if package["upstream"] else ["upstream took it away"]
+            marks += [package["left_out"]] if package["left_out"] else []
+            yield f"    {package['nevra']}  ({package['repository']}; {', '.join(marks)})"

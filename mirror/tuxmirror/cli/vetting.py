@@ -1,4 +1,4 @@
-"""`tuxmirror plan`, `approve` and `hold`."""
+"""`tuxmirror plan`, `explain`, `approve` and `hold`."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--html", type=Path, metavar="FILE", help="write a page to print besides")
     command.add_argument("--json", action="store_true", help="print JSON: a file to approve")
     command.set_defaults(handler=run_plan)
+    command = commands.add_parser(
+        "explain",
+        help="why a channel shows a package, or does not yet",
+        description="Asks the policy as `plan` does, and says of each build that PATTERN means what"
+        f" it came to and why. PATTERN: {_PATTERN}.",
+    )
+    command.add_argument("tree", metavar="TREE", help="such as almalinux/9.2")
+    command.add_argument("pattern", metavar="PATTERN", help="which packages")
+    command.add_argument("--channel", default=_VETTED, metavar="C", help="(default: %(default)s)")
+    command.add_argument("--json", action="store_true", help="print JSON")
+    command.set_defaults(handler=run_explain)
     command = commands.add_parser(
         "approve",
         help="make a channel show exactly what a plan says",
@@ -104,6 +115,16 @@ def run_plan(config: Config, args: argparse.Namespace) -> int:
         print(json.dumps(found, indent=1))
     else:
         print("\n".join(plan_text.lines(found)))
+    return 0
+
+
+def run_explain(config: Config, args: argparse.Namespace) -> int:
+    from ..usecases.explain import explain
+    from . import plan_text
+
+    tree = config.tree(args.tree)
+    found = explain(_mirror(config, args), tree, args.channel, args.pattern)
+    print(json.dumps(found, indent=1) if args.json else "\n".join(plan_text.explained(found)))
     return 0
 
 

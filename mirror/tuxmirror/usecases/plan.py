@@ -55,7 +55,7 @@ def make_plan(mirror: Mirror, tree: Tree, name: str, audience: Audience) -> dict
     """
     channel = channel_of(mirror, name)
     with mirror.state.lock(locks.reading(tree.name), _PATIENCE):
-        choice, shown = _looked_at(mirror, tree, channel)
+        choice, shown = looked_at(mirror, tree, channel)
         found, facts = _asked(mirror, tree, channel, choice, shown)
         selection = found.selection if found else _NOTHING
         before = _entries_shown(mirror, shown), _advisories_shown(mirror, tree, shown)
@@ -72,7 +72,12 @@ def make_plan(mirror: Mirror, tree: Tree, name: str, audience: Audience) -> dict
     return document
 
 
-def _looked_at(mirror: Mirror, tree: Tree, channel: Channel) -> tuple[Choice, Snapshot | None]:
+def looked_at(mirror: Mirror, tree: Tree, channel: Channel) -> tuple[Choice, Snapshot | None]:
+    """What a channel chooses from, and what it shows.
+
+    Raises:
+        RefusedError: there is nothing to choose from.
+    """
     choice = following.choose(mirror, tree, channel)
     if choice is None:
         follows, soak = channel.follows, channel.soak
@@ -189,7 +194,7 @@ def approve(mirror: Mirror, text: str, why: str | None, allow_mass_change: bool 
     tree = mirror.config.tree(chosen.tree)
     channel = channel_of(mirror, chosen.channel)
     with showing(mirror, tree):
-        choice, shown = _looked_at(mirror, tree, channel)
+        choice, shown = looked_at(mirror, tree, channel)
         source = choice.source
         plan.check_current(chosen, _plan(mirror, tree, channel, choice, shown, chosen.selection))
         made = cutting.snapshot_of(

@@ -90,7 +90,7 @@ class Judge:
         self.members = members(self.builds)
         self._decided = self._decisions()
         self._fast = self._fast_tracked()
-        self._filters = _Filters(policy)
+        self._filters = Filters(policy)
 
     def showing(self, chosen: Mapping[str, Set[str]], modules: Set[str]) -> Judge:
         """The same judge where the channel shows these: SHA-256 by repository, `nsvc`.
@@ -329,7 +329,7 @@ def evr_of(package: Package) -> _Evr:
     return (str(package.epoch), package.version, package.release)
 
 
-class _Filters:
+class Filters:
     """The rules about packages on their own."""
 
     def __init__(self, policy: Policy) -> None:
