@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from ..core.advisory.model import Advisory
@@ -93,7 +93,7 @@ def _build(
         "until": verdict.until,
         # What a mirror began with is older than it knows.
         "seen": max(seen, default=0) or None,
-        "advisories": [_advisory(a) for a in facts.advisories if _brings(a, listed)],
+        "advisories": _advisories(facts.advisories, listed),
         "packages": [
             {
                 "nevra": item.package.nevra,
@@ -107,9 +107,10 @@ def _build(
     }
 
 
-def _brings(advisory: Advisory, listed: set[str]) -> bool:
-    return any(package.nevra in listed for package in advisory.packages)
-
-
-def _advisory(advisory: Advisory) -> dict[str, Any]:
-    return {"id": advisory.id, "severity": advisory.severity, "cves": list(advisory.cves)}
+def _advisories(known: Iterable[Advisory], listed: Set[str]) -> list[dict[str, Any]]:
+    """Those that bring any of it, each once: several repositories, and snapshots, may list one."""
+    found = {a.id: a for a in known if any(package.nevra in listed for package in a.packages)}
+    return [
+        {"id": advisory.id, "severity": advisory.severity, "cves": list(advisory.cves)}
+        for _, advisory in sorted(found.items())
+    ]
