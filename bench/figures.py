@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 
 class Figure(NamedTuple):
-    """One line of a report. `good` is whether the target was met; None: there is none."""
+    """One line of a report. `good` is whether the target was met; None: there is none, or the
+    rounds lie too far apart to tell."""
 
     what: str
     value: str
@@ -24,6 +25,13 @@ class Interval(NamedTuple):
     middle: float
     low: float
     high: float
+
+    def at_most(self, target: float) -> bool | None:
+        """Whether the median is below a target; None where the interval does not tell."""
+        return True if self.high <= target else False if self.low > target else None
+
+    def at_least(self, target: float) -> bool | None:
+        return True if self.low >= target else False if self.high < target else None
 
     def text(self, digits: int = 2) -> str:
         return f"{self.middle:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
@@ -53,6 +61,7 @@ def markdown(title: str, about: str, figures: Sequence[Figure], machine: str) ->
         "|---|---:|---:|---|",
     ]
     for figure in figures:
-        verdict = {None: "", True: "met", False: "**missed**"}[figure.good]
+        open_question = "too noisy to tell" if figure.target else ""
+        verdict = {None: open_question, True: "met", False: "**missed**"}[figure.good]
         lines.append(f"| {figure.what} | {figure.value} | {figure.target} | {verdict} |")
     return "\n".join([*lines, ""])

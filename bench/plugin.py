@@ -26,7 +26,7 @@ from tests.support.pinlab import RELEASE, TOKEN, PinHost, PinLab
 from tests.support.tree import UpstreamTree
 
 from . import upstream
-from .figures import Figure, median_interval
+from .figures import Figure, Interval, median_interval
 from .measure import Cost
 
 TITLE = "What the DNF plugin costs"
@@ -136,14 +136,15 @@ def figures(work: str, pairs: list[Pair]) -> list[Figure]:
     lines = [
         Figure(f"{work}: without the plugin", f"{without:.0f} ms"),
         Figure(f"{work}: more with it", f"{processor.text(1)} ms", f"{most} ms",
-               processor.middle <= most),
+               processor.at_most(most)),
         Figure(f"{work}: more with it, fastest against fastest",
                f"{fastest[0] - fastest[1]:.1f} ms"),
         Figure(f"{work}: more with it, wall time", f"{wall.text(1)} ms"),
     ]  # fmt: skip
     if most == _SACK_MS:
-        share = processor.middle / without
-        lines.append(Figure(f"{work}: share", f"{share:.1%}", "5 %", share <= 0.05))
+        share = Interval(*(value / without for value in processor))
+        text = f"{share.middle:.1%} ({share.low:.1%} to {share.high:.1%})"
+        lines.append(Figure(f"{work}: share", text, "5 %", share.at_most(0.05)))
     return lines
 
 

@@ -142,7 +142,7 @@ def figures(found: dict[str, list[Round]]) -> list[Figure]:
         )
         what = f"with a token to {kind}"
         lines.append(Figure(f"{what}, files a second", rates.text(), f"{_TARGET:.2f}",
-                            rates.middle >= _TARGET))  # fmt: skip
+                            rates.at_least(_TARGET)))  # fmt: skip
         lines.append(Figure(f"{what}, processor time for each, inverse", costs.text()))
     return lines
 
