@@ -233,7 +233,7 @@ def test_a_real_service_refuses_what_is_wrong(site, ceph, programs):
             fails(site, 2, "secret key is wrong", "AWS_PROFILE")
         for skew in (-7200, 7200):
             site.skew = skew
-            fails(site, 6, "clocks", "chronyc makestep")
+            fails(site, 6, "clock", "too far apart", "chronyc makestep")
         site.skew = None
         store = site.main["store"]
         site.main["store"] = "s3://tuxmirror-nowhere-at-all/store"
