@@ -129,7 +129,7 @@ def test_a_mirror_list_leads_to_one_state(server, bucket_site, tiny_upstream):
 
 @pytest.mark.parametrize("times", [4, pytest.param(50, marks=pytest.mark.full)])
 def test_no_download_fails_through_publishes_to_a_bucket(
-    bucket_site, tiny_upstream, tmp_path, keys, times
+    bucket_site, tiny_upstream, tmp_path, keys, times, record_property
 ):
     """Real dnf, repo_gpgcheck on, through nginx, while new states are published all the time."""
     site = bucket_site
@@ -143,4 +143,6 @@ def test_no_download_fails_through_publishes_to_a_bucket(
             publish_often(site, tiny_upstream, times)
             while client.rounds < max(2, times // 4):
                 time.sleep(0.1)
+    counted = f"{len(client.failures)} of {client.rounds}, {times} publishes"
+    record_property("dnf runs that failed", counted)
     assert client.failures == []
