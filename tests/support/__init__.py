@@ -22,7 +22,7 @@ def requires(what: str) -> Optional[Path]:
     """What a test cannot do without, or the one allowed kind of skip.
 
     Args:
-        what: "root", "shared_data", "ceph", "ansible", "python3.6" or "python3.9".
+        what: "root", "shared_data", "osv_database", "ceph", "ansible", "python3.6" or "python3.9".
 
     Returns:
         the Path of the folder, program or interpreter; None for "root".
@@ -35,6 +35,11 @@ def requires(what: str) -> Optional[Path]:
         if not SHARED_DATA.is_dir():
             pytest.skip(KNOWN_SKIP + f"packages made by others, in {SHARED_DATA}")
         return SHARED_DATA
+    if what == "osv_database":
+        folder = os.environ.get("OSV_DATABASE")
+        if not folder:
+            pytest.skip(KNOWN_SKIP + "OSV_DATABASE: a checkout of AlmaLinux/osv-database")
+        return Path(folder)
     if what in _PROGRAMS:
         program = shutil.which(_PROGRAMS[what])
         if program is None:

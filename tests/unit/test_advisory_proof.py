@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from tests.support.advisories import ESU, advisory, package
 from tuxmirror.core.advisory import proof
 from tuxmirror.core.advisory.model import Module
+from tuxmirror.core.advisory.previous import Build, Previous
 from tuxmirror.core.audit.results import Evidence, Finding
 from tuxmirror.core.errors import VerificationError
 
@@ -52,6 +53,24 @@ def test_hosts_of_a_library():
     }  # fmt: skip
     assert found["release"].host.release == "9.20"
     assert found["release"].expected == {"CLSA-2026:001": False}
+
+
+def test_a_host_has_the_real_build_before_the_fix_where_one_is_known():
+    builds = [("1", "x86_64"), ("3", "x86_64"), ("4", "x86_64"), ("9", "i686")]
+    known = Previous(Build("openssl", a, "", 1, "3.0.7", r) for r, a in builds)
+    known_module = Previous([Build("nodejs", "x86_64", "nodejs:18", 1, "3.0.7", "0.9")])
+    two = [package(release="4", arch=arch) for arch in ("x86_64", "i686")]
+    found = {case.name: case for case in proof.cases(ESU, [advisory(packages=two)], known)}
+    case = found["previous"]
+    assert (case.expected, case.shown) == ({"CLSA-2026:001": True}, True)
+    assert {p.nevra for p in case.host.packages if p.name == "openssl"} == {
+        "openssl-1:3.0.7-3.x86_64",
+        "openssl-1:3.0.7-4~.i686",
+    }
+    assert "previous" not in cases(advisory(packages=two))
+    # Another stream's build is not the one before.
+    assert known_module.of(package("nodejs", module=MODULE)) is not None
+    assert known_module.of(package("nodejs")) is None
 
 
 def test_hosts_of_a_kernel_and_of_a_module():

@@ -106,8 +106,13 @@ class PlainReporter:
         self._stream.flush()
         self._painted = now
 
-    def _proven(self, tree: str, definitions: int, tried: int, **_: object) -> str:
-        return f"{tree}: {tried} of {definitions} OVAL definitions proven right by OpenSCAP"
+    def _proven(
+        self, tree: str, definitions: int, tried: int, with_real_builds: int, **_: object
+    ) -> str:
+        return (
+            f"{tree}: {tried} of {definitions} OVAL definitions proven right by OpenSCAP,"
+            f" {with_real_builds} of them on real builds from before the fix"
+        )
 
     def _warning(self, message: str, **_: object) -> str:
         return f"warning: {message}"

@@ -16,15 +16,18 @@ from ..core.advisory.formats import claims, csaf, csaf_provider, osv, oval, rss,
 from ..core.advisory.formats.claims import Claims
 from ..core.advisory.formats.context import Issuer
 from ..core.advisory.model import SECURITY, Advisory, Scope
+from ..core.advisory.previous import Build, Previous
 from ..core.audit import characteristics, results
 from ..core.config import Tree
 from ..core.errors import ConfigError, MirrorError, VerificationError
-from ..core.snapshot import File
-from . import advisories
+from ..core.snapshot import File, Snapshot
+from . import advisories, contents
 from .context import Mirror
 from .csaf_provider import signatures
 from .site import Showing
 
+# In the releases of what was built for a module stream, whichever it is.
+_MODULAR = ".module"
 # OpenSCAP's schematron takes seconds a hundred definitions.
 _SCHEMATRON_SAMPLE = 20
 
@@ -47,7 +50,8 @@ def make(mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
         catalogue = advisories.catalogue(mirror, only)
         if showing.channel == _FIRST:
             _tell_gaps(mirror, tree, showing)
-        documents = _judged(mirror, tree, scope, catalogue)
+        previous = _previous(mirror, tree, showing.snapshots[name], catalogue)
+        documents = _judged(mirror, tree, scope, catalogue, previous)
         advisories_of_csaf = csaf_provider.documents_of(scope, documents)
         documents.update(csaf_provider.listing(scope, advisories_of_csaf))
         documents.update(signatures(mirror, showing.channel, scope, advisories_of_csaf))
@@ -56,12 +60,14 @@ def make(mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
     return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
 
 
-def _judged(mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue) -> Documents:
+def _judged(
+    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, previous: Previous
+) -> Documents:
     """All files, compared and proven; of upstream's advisories without those that cannot be: its
     contradictions do not stop the mirror."""
     documents = write(scope, catalogue, issuer(mirror))
     check(tree, scope, catalogue, documents)
-    wrong = judge(mirror, tree, scope, catalogue, documents[oval.path(scope)])
+    wrong = judge(mirror, tree, scope, catalogue, documents[oval.path(scope)], previous)
     if not wrong:
         return documents
     if advisories.is_ours(tree):
@@ -74,7 +80,7 @@ def _judged(mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue) -> D
         advisories=sorted(wrong),
     )
     left = tuple(a for a in catalogue.advisories if a.id not in wrong)
-    return _judged(mirror, tree, scope, replace(catalogue, advisories=left))
+    return _judged(mirror, tree, scope, replace(catalogue, advisories=left), previous)
 
 
 def issuer(mirror: Mirror) -> Issuer:
@@ -199,8 +205,29 @@ def _as_claims(vex: Mapping[str, frozenset[str]], found: Sequence[Advisory]) -> 
 # --- judging ----------------------------------------------------------------------------------
 
 
+def _previous(mirror: Mirror, tree: Tree, snapshot: Snapshot, catalogue: Catalogue) -> Previous:
+    """What the repositories have, and of module streams what their advisories name."""
+    builds = {
+        Build(p.name, p.arch, "", p.epoch, p.version, p.release)
+        for name, repository in snapshot.repositories.items()
+        for p in contents.read(mirror, tree, name, repository).packages
+        if _MODULAR not in p.release
+    }
+    for advisory in catalogue.advisories:
+        for p in advisory.packages:
+            if p.module:
+                stream = p.module.name_stream
+                builds.add(Build(p.name, p.arch, stream, p.epoch, p.version, p.release))
+    return Previous(builds)
+
+
 def judge(
-    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, document: bytes
+    mirror: Mirror,
+    tree: Tree,
+    scope: Scope,
+    catalogue: Catalogue,
+    document: bytes,
+    previous: Previous,
 ) -> dict[str, MirrorError]:
     """OpenSCAP takes the file, and its definitions decide right; see `core.advisory.proof`.
 
@@ -212,12 +239,17 @@ def judge(
     """
     digest = hashlib.sha256(document).hexdigest()
     if digest not in _known:
-        _known[digest] = _judge(mirror, tree, scope, catalogue, document)
+        _known[digest] = _judge(mirror, tree, scope, catalogue, document, previous)
     return _known[digest]
 
 
 def _judge(
-    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, document: bytes
+    mirror: Mirror,
+    tree: Tree,
+    scope: Scope,
+    catalogue: Catalogue,
+    document: bytes,
+    previous: Previous,
 ) -> dict[str, MirrorError]:
     found = security(catalogue.of(scope))
     if not found:
@@ -229,7 +261,7 @@ def _judge(
         few = oval.write(scope, chosen[:_SCHEMATRON_SAMPLE], catalogue, issuer(mirror))
         mirror.scanner.validate(few, schematron=True)
         for batch in proof.batches(chosen):
-            wrong.update(_prove(mirror, scope, catalogue, batch))
+            wrong.update(_prove(mirror, scope, catalogue, batch, previous))
     except ConfigError as error:
         if mirror.config.oval_proof == "required":
             raise
@@ -237,17 +269,27 @@ def _judge(
         mirror.reporter.event("warning", tree=tree.name, message=message)
         return {}
     if not wrong:
-        mirror.reporter.event("proven", tree=tree.name, definitions=len(found), tried=len(chosen))
+        mirror.reporter.event(
+            "proven",
+            tree=tree.name,
+            definitions=len(found),
+            tried=len(chosen),
+            with_real_builds=len(proof.real_ones(chosen, previous)),
+        )
     return wrong
 
 
 def _prove(
-    mirror: Mirror, scope: Scope, catalogue: Catalogue, batch: Sequence[Advisory]
+    mirror: Mirror,
+    scope: Scope,
+    catalogue: Catalogue,
+    batch: Sequence[Advisory],
+    previous: Previous,
 ) -> dict[str, MirrorError]:
     wrong: dict[str, MirrorError] = {}
     path = oval.path(scope)
     definitions = oval.write(scope, batch, catalogue, issuer(mirror))
-    for case in proof.cases(scope, batch):
+    for case in proof.cases(scope, batch, previous):
         described = characteristics.describe(definitions, case.host, path)
         said = mirror.scanner.analyse(definitions, described.data)
         found = proof.check(case, batch, results.findings(said, described.packages))

@@ -12,8 +12,6 @@ import json
 from collections.abc import Collection, Mapping
 
 from ..core import site as sites
-from ..core.advisory.formats import csaf_provider
-from ..core.advisory.formats.csaf_provider import Key
 from ..core.advisory.model import Scope
 from ..core.snapshot import File
 from . import advisories, publications
@@ -40,6 +38,8 @@ class CsafProvider:
         return {self.prefix: sites.digest(_FORMAT, listed, _updated(mirror, showing), signed, said)}
 
     def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
+        # Every sync asks what is wanted; few make anything.
+        from ..core.advisory.formats import csaf_provider
         from .advisory_formats import issuer
 
         key = None
@@ -47,7 +47,7 @@ class CsafProvider:
         if signs(mirror):
             assert mirror.signer is not None  # noqa: S101  # signs() says so
             signer = mirror.signer()
-            key = Key(signer.fingerprint, signer.public_key())
+            key = csaf_provider.Key(signer.fingerprint, signer.public_key())
             files[csaf_provider.KEY] = key.data
         scopes, updated = _scopes(mirror, showing), _updated(mirror, showing)
         files[csaf_provider.METADATA] = csaf_provider.metadata(issuer(mirror), scopes, updated, key)

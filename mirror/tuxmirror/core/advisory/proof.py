@@ -1,6 +1,8 @@
 """Proof that OVAL definitions decide right, by what a scanner says of hosts made for it.
 
     before    every package of an advisory in a build just below the fix: true, by each package
+    previous  every package in the newest real build before the fix, where one is known, else as
+              `before`: true, by each package
     fixed     every package as the advisory brings it (of two builds, the newer): false
     release   as `before`, on another release: false
     module    as `before`, with the module stream not enabled: false, where all of it is modular
@@ -21,6 +23,7 @@ from ..audit.results import Finding
 from ..errors import MirrorError, VerificationError
 from .formats.oval import KERNEL
 from .model import Advisory, FixedPackage, Scope
+from .previous import Previous
 
 SAMPLE = 200
 _NEWEST = SAMPLE // 2
@@ -63,7 +66,11 @@ def batches(advisories: Iterable[Advisory]) -> list[list[Advisory]]:
     return [batch for _, batch in found]
 
 
-def cases(scope: Scope, batch: Sequence[Advisory]) -> list[Case]:
+def cases(
+    scope: Scope,
+    batch: Sequence[Advisory],
+    previous: Previous = Previous(),  # noqa: B008  # empty
+) -> list[Case]:
     fixed = [_build(p) for a in batch for p in _newest(a)]
     before = [_just_below(_build(p)) for a in batch for p in a.packages]
     modules = {
@@ -80,6 +87,10 @@ def cases(scope: Scope, batch: Sequence[Advisory]) -> list[Case]:
         Case("fixed", _host(scope.release, fixed, modules, new), all_false),
         Case("release", _host(_other(scope.release), before, modules, old), all_false),
     ]
+    real = [previous.of(p) or _just_below(_build(p)) for a in batch for p in _oldest(a)]
+    if real_ones(batch, previous):
+        host = _host(scope.release, real, modules, _kernel(real))
+        found.append(Case("previous", host, all_true, shown=True))
     modular = {a.id: False for a in batch if all(p.module for p in a.packages)}
     if modular:
         found.append(Case("module", _host(scope.release, before, {}, old), modular))
@@ -90,6 +101,11 @@ def cases(scope: Scope, batch: Sequence[Advisory]) -> list[Case]:
             host = _host(scope.release, [p for p in both if _is_kernel(p)], modules, running)
             found.append(Case(name, host, dict.fromkeys(kernels, needed)))
     return found
+
+
+def real_ones(batch: Iterable[Advisory], previous: Previous) -> list[Advisory]:
+    """Those of whose packages a real build before the fix is known."""
+    return [a for a in batch if any(previous.of(package) for package in _oldest(a))]
 
 
 def check(
@@ -137,6 +153,14 @@ def _newest(advisory: Advisory) -> list[FixedPackage]:
     found: dict[tuple[str, str], FixedPackage] = {}
     for package in sorted(advisory.packages, key=_age):
         found[package.name, package.arch] = package
+    return list(found.values())
+
+
+def _oldest(advisory: Advisory) -> list[FixedPackage]:
+    """The build before it needs all of them."""
+    found: dict[tuple[str, str], FixedPackage] = {}
+    for package in sorted(advisory.packages, key=_age):
+        found.setdefault((package.name, package.arch), package)
     return list(found.values())
 
 
