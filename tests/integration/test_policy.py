@@ -1,10 +1,12 @@
 """A policy decides what passes from the candidate to vetted; dnf takes what it leaves."""
 
+import json
+
 import pytest
 
 from tests.support.mirror import TREE
 from tests.support.rpms import RpmSpec
-from tests.support.vetting import DAY, NOW, REPOS
+from tests.support.vetting import DAY, NOW, REPOS, VettingSite
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
 
@@ -162,3 +164,33 @@ def test_signing_that_fails_publishes_nothing(moved, tmp_path):
     done = moved.later(1, status=2)
     assert "no such directory" in done.error["message"]
     assert moved.fingerprint() == before
+
+
+def test_a_policy_of_our_own_packages(tmp_path, keys, tuxcare_rpms):
+    from tuxmirror.adapters.keyring import GpgKeyring
+
+    site = VettingSite(tmp_path / "mirror", now=NOW)
+    site.root.mkdir()
+    site.main.update(signing_key=keys.operator.fingerprint, gnupghome=keys.operator.homedir)
+    site.trees["policy/own"] = {"soak": "2d"}
+    source, tree = tuxcare_rpms / "esu", "tuxcare/9.2/esu"
+    site.add_local(tree, keys.tuxcare, source, policy="own")
+    [fresh] = source.rglob("httpd-2*.x86_64.rpm")
+    # All that was built with it: what is shown of a build brings along the rest.
+    built = [path for name in ("httpd", "mod_") for path in source.rglob(f"{name}*.rpm")]
+    aside = [(path, path.rename(tmp_path / path.name)) for path in built]
+    site.later(0)
+    for path, moved in aside:
+        moved.rename(path)
+    site.later(1)
+    folder = site.public / "vetted" / tree
+    assert fresh.name in site.packages(f"{tree}/x86_64", channel="candidate")
+    vetting = json.loads((folder / "SNAPSHOT.json").read_text())["vetting"]
+    assert vetting["packages"]["left_out"] >= 1
+    keyring = GpgKeyring([keys.operator.public])
+    index = folder / "x86_64/repodata/repomd.xml"
+    keyring.verify_detached(index.read_bytes(), index.with_suffix(".xml.asc").read_bytes())
+    keyring.close()
+    assert fresh.name not in site.packages(f"{tree}/x86_64")
+    site.later(3)
+    assert fresh.name in site.packages(f"{tree}/x86_64")
