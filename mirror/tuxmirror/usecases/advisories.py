@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -33,6 +32,11 @@ class Material(NamedTuple):
     lost: dict[str, list[str]]
 
 
+# By snapshot id, the last used last: the channels of one run mostly show the same.
+_known: dict[str, Material] = {}
+_KEPT = 8
+
+
 def owner(tree: str) -> str:
     """Of the tree's part of a channel's site."""
     return f"{PREFIX}/{tree}"
@@ -54,7 +58,7 @@ def material(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
     """Raises MirrorError where the metadata is damaged; RefusedError where advisories of ours
     contradict each other, or those of a tree of ours or a filtered one name packages that are not
     there."""
-    found = _material(_Key(mirror, tree, snapshot))
+    found = _material(mirror, tree, snapshot)
     if found.lost and (is_ours(tree) or snapshot.vetting is not None):
         raise parity.not_closed(tree.name, found.lost)
     if found.conflicts and is_ours(tree):
@@ -62,22 +66,16 @@ def material(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
     return found
 
 
-class _Key:
-    """Equal where the content is: a snapshot's id says it all."""
-
-    def __init__(self, mirror: Mirror, tree: Tree, snapshot: Snapshot) -> None:
-        self.mirror, self.tree, self.snapshot = mirror, tree, snapshot
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Key) and other.snapshot.id == self.snapshot.id
-
-    def __hash__(self) -> int:
-        return hash(self.snapshot.id)
+def _material(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
+    """A snapshot's id says all of its content. Of the mirror nothing is kept."""
+    found = _known.pop(snapshot.id, None) or _merged(mirror, tree, snapshot)
+    while len(_known) >= _KEPT:
+        del _known[next(iter(_known))]
+    _known[snapshot.id] = found
+    return found
 
 
-@functools.lru_cache(maxsize=8)
-def _material(key: _Key) -> Material:
-    mirror, tree, snapshot = key.mirror, key.tree, key.snapshot
+def _merged(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
     advisories, conflicts = merge(errata.records(mirror, tree, snapshot))
     if not advisories:
         return Material((), (), {})

@@ -6,6 +6,7 @@ by OpenSCAP besides. One difference, and nothing is published.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -71,7 +72,8 @@ def _judged(
     if not wrong:
         return documents
     if advisories.is_ours(tree):
-        raise next(iter(wrong.values()))
+        # A copy: one that is kept must not keep all that it was raised through.
+        raise copy.copy(next(iter(wrong.values())))
     mirror.reporter.event(
         "warning",
         tree=tree.name,
