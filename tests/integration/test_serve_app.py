@@ -561,8 +561,8 @@ def test_a_lease_is_one_link_that_ends_by_the_clock(tmp_path):
     slot = folder / str(NOW // 10)
     links = {str(p.relative_to(slot)): str(p.readlink()) for p in slot.rglob("*") if p.is_symlink()}
     assert links == {
-        f"{token}/almalinux/9.2": f"{tmp_path}/public/vetted/almalinux/9.2",
-        f"{token}/tuxcare/9.2/esu": f"{tmp_path}/public/vetted/tuxcare/9.2/esu",
+        f"almalinux/9.2/{token}": f"{tmp_path}/public/vetted/almalinux/9.2",
+        f"tuxcare/9.2/{token}/esu": f"{tmp_path}/public/vetted/tuxcare/9.2/esu",
     }
     for _ in range(4):
         clock.now += 10

@@ -571,6 +571,9 @@ def refused(address):
         socket.create_connection(address, timeout=2).close()
     except ConnectionRefusedError:
         return True
+    except TimeoutError:
+        # Nobody accepts any more, and the socket is not closed yet.
+        return False
     return False
 
 

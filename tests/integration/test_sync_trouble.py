@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -26,13 +27,32 @@ def test_interrupted_sync_harms_nothing_and_goes_on_later(synced, tiny_upstream,
     while not upstream.paths(f"*/{good.name}") and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    _, stderr = process.communicate(timeout=15)
+    # It may have to wait for the disk to take what others write.
+    _, stderr = process.communicate(timeout=50)
     assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
     assert "Traceback" not in stderr
     assert synced.fingerprint() == before
     upstream.heal()
     assert synced.sync("-q").status == 0
     assert len(synced.packages()) == 5
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_standard_output_on_a_full_disk_is_told(site, flags):
+    site.write_conf()
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            site.command("sync", *flags),
+            env=site.environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 6
+    # JSON says its errors there too.
+    assert flags or "standard output: No space left on device" in done.stderr
+    assert site.sync("-q").status == 0
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import IO, Any
 
-from ..core.errors import MirrorError, printable
+from ..core.errors import MirrorError, StorageError, printable
 
 # These go to stderr, and are told to those too who asked for quiet.
 _TROUBLE = {"warning", "mirror", "quarantine", "error", "damaged"}
@@ -52,6 +52,21 @@ def tell_trouble(text: str, warning: bool = False) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _say(line: str, stream: IO[str]) -> None:
+    """Raises StorageError where it cannot be written, BrokenPipeError where nobody reads."""
+    try:
+        print(line, file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left in the buffer would fail once more when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        raise StorageError(
+            f"what there is to say cannot be written to standard output: {error.strerror}",
+            way_out="make room where it goes, then run the same command again; it goes on",
+        ) from error
+
+
 class JsonReporter:
     """One JSON object a line."""
 
@@ -60,7 +75,7 @@ class JsonReporter:
 
     def event(self, name: str, **fields: object) -> None:
         if name != "progress":
-            print(json.dumps({"event": name, **fields}), file=self._stream, flush=True)
+            _say(json.dumps({"event": name, **fields}), self._stream)
 
 
 class PlainReporter:
@@ -86,7 +101,7 @@ class PlainReporter:
             if trouble:
                 tell_trouble(line, name in _WARNINGS)
             else:
-                print(printable(line), file=self._stream, flush=True)
+                _say(printable(line), self._stream)
 
     def _clear(self) -> None:
         if self._live and self._painted:
