@@ -5,6 +5,7 @@ tests under this file too, without the distribution's bindings.
 """
 
 import shlex
+import sys
 from contextlib import suppress
 
 import pytest
@@ -137,13 +138,20 @@ def postgresql():
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="session", autouse=True)
 def programs():
-    """Runs `tuxmirror` with its imports done before; for `MirrorSite.runner`."""
+    """Runs `tuxmirror` with its imports done before, for every `MirrorSite` without a runner of its
+    own. The pure tests of Python 3.6 and 3.9 run no programs."""
+    if sys.version_info < (3, 10):
+        yield None
+        return
+    from tests.support import mirror
     from tests.support.forked import Forked
 
     with Forked() as forked:
+        mirror.usual_runner = forked.run
         yield forked
+    mirror.usual_runner = mirror.run
 
 
 @pytest.fixture(scope="session")

@@ -112,6 +112,7 @@ def test_hosts_get_what_their_token_opens(server, bucket_site, tiny_tree_master)
         assert token not in server.error_log.read_text()
 
 
+@pytest.mark.full
 def test_a_mirror_list_leads_to_one_state(server, bucket_site, tiny_upstream):
     site = bucket_site
     key = command(site, "license", "create", "--product", "essential").stdout.strip()

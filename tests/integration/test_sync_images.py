@@ -11,6 +11,7 @@ from tests.integration.test_sync_s3 import in_bucket
 from tests.support.bundles import call
 from tests.support.images import INSTALLER, add_images, add_kickstart, checksum_list, treeinfo
 from tests.support.mirror import TREE, MirrorSite, age_generations
+from tests.support.mirror import run as run_anew
 from tests.support.rpms import RpmSpec
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
@@ -288,7 +289,7 @@ def test_a_bundle_carries_them(image_site, tmp_path, keys):
 @pytest.mark.full
 def test_memory_does_not_grow_with_an_image(image_site, tiny_upstream):
     site = image_site
-    site.runner = None
+    site.runner = run_anew
     small = site.sync()
     assert small.status == 0
     place = add_images(tiny_upstream, "isos", ISOS)
@@ -308,6 +309,7 @@ def test_memory_does_not_grow_with_an_image(image_site, tiny_upstream):
     assert run.max_rss < small.max_rss + (40 << 20)
 
 
+@pytest.mark.full
 def test_they_lie_in_a_bucket_as_well(image_site, s3_service, programs, tiny_upstream):
     site = in_bucket(image_site, s3_service, programs)
     assert site.sync().status == 0

@@ -73,12 +73,14 @@ def test_a_bucket_that_is_not_there_is_told(bucket_site, faulty):
     fails(bucket_site, 2, "no such bucket", "tuxmirror-nowhere-at-all")
 
 
+@pytest.mark.full
 def test_a_store_that_is_overloaded_for_a_while_is_waited_for(bucket_site, faulty):
     faulty.fault("*", "*", "status", code=503, times=6)
     assert bucket_site.sync().status == 0
     assert len(packages(bucket_site)) == 3
 
 
+@pytest.mark.full
 def test_lost_packages_are_fetched_again_before_anything_names_them(bucket_site, faulty, upstream):
     faulty.fault("PUT", "*/store/pool/*", "lose", times=2)
     run = bucket_site.sync("--json")
@@ -113,6 +115,7 @@ def test_a_store_that_loses_all_of_a_kind_publishes_nothing_and_the_next_run_goe
     assert "fresh-1.1-1.el9.x86_64.rpm" in packages(site)
 
 
+@pytest.mark.full
 def test_an_answer_that_is_lost_is_not_taken_for_anothers_publish(bucket_site, faulty):
     """The write happened; asked again under its condition, the service says no."""
     faulty.fault("PUT", "*/channels/vetted", "answer_lost", times=1)
@@ -121,6 +124,7 @@ def test_an_answer_that_is_lost_is_not_taken_for_anothers_publish(bucket_site, f
     assert len(packages(bucket_site)) == 3
 
 
+@pytest.mark.full
 def test_what_somebody_else_writes_into_the_bucket_is_noticed(bucket_site, tiny_upstream):
     site = bucket_site
     assert site.sync().status == 0

@@ -4,6 +4,7 @@ import pytest
 
 from tests.integration.test_sync_s3 import in_bucket, next_state, packages, shown, upstreams
 from tests.support.dask import Dask, wait_until
+from tests.support.mirror import run as run_anew
 from tests.support.rpms import RpmSpec
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
@@ -74,11 +75,12 @@ def test_a_killed_worker_and_a_new_scheduler_delay_a_run_and_no_more(
     assert len(packages(site)) == 3
 
 
+@pytest.mark.full
 def test_processes_of_this_machine_make_what_one_process_makes(
     bucket_site, upstream, tiny_upstream, keys, synced_master
 ):
     site = bucket_site
-    site.runner = None
+    site.runner = run_anew
     site.main["workers"] = "local:2"
     run = site.sync("--json")
     assert run.status == 0, run

@@ -223,7 +223,7 @@ def test_rows_are_filtered_in_place(visit, site):
     assert all("openssl" in t for t in page.locator("tbody tr:not([hidden])").all_inner_texts())
 
 
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("width", [360, pytest.param(1280, marks=pytest.mark.full)])
 def test_no_page_scrolls_sideways(visit, site, width):
     for name, path in examples(site).items():
         page = visit(path, viewport={"width": width, "height": 800})

@@ -20,10 +20,10 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping, Sequence
-from threading import Timer
+from threading import Lock, Timer
 
 from . import CHECKOUT
-from .mirror import Run
+from .mirror import Run, run
 
 _IMPORTS = (
     *("boto3", "botocore.client", "gnupg", "pycurl"),
@@ -36,7 +36,14 @@ _IMPORTS = (
 class Forked:
     """One process that forks; commands one after the other."""
 
+    def __init__(self) -> None:
+        self._parent: subprocess.Popen[str] | None = None
+        self._free = Lock()
+
     def __enter__(self) -> Forked:
+        return self
+
+    def _start(self) -> None:
         roots = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "mirror")])
         self._parent = subprocess.Popen(
             [sys.executable, "-m", "tests.support.forked"],
@@ -45,17 +52,31 @@ class Forked:
             stdout=subprocess.PIPE,
             text=True,
         )
-        return self
 
     def __exit__(self, *_: object) -> None:
+        if self._parent is None:
+            return
         assert self._parent.stdin and self._parent.stdout
         self._parent.stdin.close()
         self._parent.wait(60)
         self._parent.stdout.close()
 
     def run(self, argv: Sequence[str], environment: Mapping[str, str], timeout: float = 60) -> Run:
-        """As `mirror.run`, of the same command line: PYTHON -m MODULE ARGUMENT…"""
+        """As `mirror.run`, of the same command line: PYTHON -m MODULE ARGUMENT…
+
+        While another thread's command is at work here it is `mirror.run`.
+        """
+        if not self._free.acquire(blocking=False):
+            return run(argv, environment, timeout)
+        try:
+            return self._run(argv, environment, timeout)
+        finally:
+            self._free.release()
+
+    def _run(self, argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> Run:
         assert list(argv[:2]) == [sys.executable, "-m"], argv
+        if self._parent is None:
+            self._start()
         with (
             tempfile.NamedTemporaryFile("rb") as stdout,
             tempfile.NamedTemporaryFile("rb") as stderr,
@@ -77,12 +98,12 @@ class Forked:
         return result
 
     def _tell(self, line: str) -> None:
-        assert self._parent.stdin
+        assert self._parent and self._parent.stdin
         self._parent.stdin.write(line + "\n")
         self._parent.stdin.flush()
 
     def _hear(self) -> str:
-        assert self._parent.stdout
+        assert self._parent and self._parent.stdout
         line = self._parent.stdout.readline()
         assert line, "the process that forks has ended"
         return line
