@@ -571,8 +571,8 @@ def refused(address):
         socket.create_connection(address, timeout=2).close()
     except ConnectionRefusedError:
         return True
-    except TimeoutError:
-        # Nobody accepts any more, and the socket is not closed yet.
+    except (TimeoutError, ConnectionResetError):
+        # Nobody accepts any more; the socket is just being closed.
         return False
     return False
 
