@@ -24,7 +24,11 @@ from .s3_index import Generation as Shown
 _FRESH = 1.0
 # File lists: of 10,000 files each, 3 MB.
 _KEPT = 64
+# Of an image each part is asked for when its turn comes: whoever reads slowly needs longer.
 _PRESIGNED = 3600
+_SLOWEST = 128 * 1024
+# No signature may be good for longer (SigV4).
+_LONGEST = 7 * 86400
 
 
 class BucketContent:
@@ -83,9 +87,11 @@ class BucketContent:
     def source(self, file: File) -> BucketSource:
         return BucketSource(self._contents, file.sha256)
 
-    def presigned(self, sha256: str) -> str:
-        """What follows the endpoint in a URL that gives a content to its holder, for an hour."""
-        url = urlsplit(self._contents.presigned(_key(sha256), _PRESIGNED))
+    def presigned(self, file: File) -> str:
+        """What follows the endpoint in a URL that gives a content to its holder: for an hour, and
+        as long as a slow client reads."""
+        seconds = min(_PRESIGNED + file.size // _SLOWEST, _LONGEST)
+        url = urlsplit(self._contents.presigned(_key(file.sha256), seconds))
         return f"{url.path}?{url.query}"
 
 
@@ -118,7 +124,10 @@ class BucketGeneration:
 
     def link(self, segments: tuple[str, ...]) -> Link | None:
         file = self.find(segments)
-        return None if file is None else Link(self._content.presigned(file.sha256), file.sha256)
+        # Of what is empty no store gives a part; we can say that it is.
+        if file is None or not file.size:
+            return None
+        return Link(self._content.presigned(file), file.sha256)
 
     def has(self, segments: tuple[str, ...]) -> bool:
         return self.find(segments) is not None

@@ -96,7 +96,8 @@ class Bucket:
 
     def open(self, name: str, first: int = 0, last: int | None = None) -> IO[bytes] | None:
         """An object's bytes as they come, from `first` to `last`; None where there is none."""
-        extra = {} if not first and last is None else {"Range": f"bytes={first}-{last or ''}"}
+        end = "" if last is None else last
+        extra = {} if not first and last is None else {"Range": f"bytes={first}-{end}"}
         with self._errors(name):
             try:
                 body: IO[bytes] = self._client.get_object(**self._at(name), **extra)["Body"]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from . import kinds
 from .errors import ConfigError
 from .nginx import Settings, check, check_plain, fill
 
@@ -49,9 +50,56 @@ def render(settings: Settings, origin: Origin) -> str:
             "origin_scheme": parts.scheme,
             "content_cache": str(origin.cache),
             "content_size": origin.cache_size,
+            "object": _OBJECT.strip(),
+            "large": "|".join((*kinds.IMAGES, kinds.KICKSTART)),
         },
     )
 
+
+_OBJECT = r"""
+        # Before anybody is asked; a bucket would also read what it is not to.
+        if ($request_method !~ "^(?:GET|HEAD)$") { return 405; }
+        auth_request /=resolve;
+        auth_request_set $tux_object $upstream_http_x_tuxmirror_object;
+        auth_request_set $tux_sha $upstream_http_x_tuxmirror_sha256;
+        auth_request_set $tux_type $upstream_http_x_tuxmirror_type;
+        auth_request_set $tux_lifetime $upstream_http_x_tuxmirror_lifetime;
+
+        proxy_pass $tux_proto://$tux_via$tux_target;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        proxy_set_header Host $tux_host;
+        # The object's own signature is in its URL; a token is not the bucket's business.
+        proxy_set_header Authorization $tux_passed;
+        proxy_set_header X-Forwarded-For $remote_addr;
+        proxy_set_header X-Forwarded-Proto $tux_scheme;
+        proxy_ssl_server_name on;
+        proxy_ssl_name $tux_host;
+        proxy_ssl_verify on;
+        proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;
+        proxy_connect_timeout 5s;
+        proxy_read_timeout 60s;
+
+        proxy_cache tuxmirror_content;
+        proxy_cache_lock on;
+        proxy_cache_bypass $tux_uncached;
+        proxy_no_cache $tux_uncached;
+        proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;
+
+        proxy_hide_header Content-Type;
+        proxy_hide_header Cache-Control;
+        proxy_hide_header x-amz-request-id;
+        proxy_hide_header x-amzn-requestid;
+        proxy_hide_header x-amz-id-2;
+        proxy_hide_header x-amz-content-sha256;
+        proxy_hide_header x-rgw-object-type;
+        proxy_hide_header x-amz-version-id;
+        proxy_hide_header x-amz-server-side-encryption;
+        proxy_hide_header X-Content-Type-Options;
+        add_header Content-Type $tux_shown_type;
+        add_header Cache-Control $tux_shown_life;
+        add_header X-Content-Type-Options nosniff;
+"""
 
 _TEMPLATE = r"""
 # Written by `tuxmirror nginx-config --origin s3`: put it into /etc/nginx/conf.d/, and write it
@@ -90,6 +138,8 @@ map $tux_object $tux_passed { default ""; "" $http_authorization; }
 map $tux_object $tux_uncached { default 0; "" 1; }
 map $tux_object $tux_shown_type { default $tux_type; "" $upstream_http_content_type; }
 map $tux_object $tux_shown_life { default $tux_lifetime; "" $upstream_http_cache_control; }
+# Another one for each part of an answer.
+map $tux_object $tux_slice { volatile; default $slice_range; "" $http_range; }
 
 @log@
 @refuse_plain@
@@ -105,51 +155,19 @@ server {
 @api@
     location ^~ /internal/ { return 404; }
 
+    # Installers and disks of virtual machines: gigabytes, and some ask for a part of them. Each
+    # slice is fetched and kept by itself, so nobody waits for what comes before it.
+    location ~ "/(?:@large@)/.*(?<!\.rpm)$" {
+        slice 16m;
+        proxy_set_header Range $tux_slice;
+        proxy_cache_key $tux_sha$tux_slice;
+        proxy_cache_valid 206 60d;
+        @object@
+    }
     location / {
-        # Before anybody is asked; a bucket would also read what it is not to.
-        if ($request_method !~ "^(?:GET|HEAD)$") { return 405; }
-        auth_request /=resolve;
-        auth_request_set $tux_object $upstream_http_x_tuxmirror_object;
-        auth_request_set $tux_sha $upstream_http_x_tuxmirror_sha256;
-        auth_request_set $tux_type $upstream_http_x_tuxmirror_type;
-        auth_request_set $tux_lifetime $upstream_http_x_tuxmirror_lifetime;
-
-        proxy_pass $tux_proto://$tux_via$tux_target;
-        proxy_http_version 1.1;
-        proxy_set_header Connection "";
-        proxy_set_header Host $tux_host;
-        # The object's own signature is in its URL; a token is not the bucket's business.
-        proxy_set_header Authorization $tux_passed;
-        proxy_set_header X-Forwarded-For $remote_addr;
-        proxy_set_header X-Forwarded-Proto $tux_scheme;
-        proxy_ssl_server_name on;
-        proxy_ssl_name $tux_host;
-        proxy_ssl_verify on;
-        proxy_ssl_trusted_certificate /etc/ssl/certs/ca-certificates.crt;
-        proxy_connect_timeout 5s;
-        proxy_read_timeout 60s;
-
-        proxy_cache tuxmirror_content;
         proxy_cache_key $tux_sha;
         proxy_cache_valid 200 60d;
-        proxy_cache_lock on;
-        proxy_cache_bypass $tux_uncached;
-        proxy_no_cache $tux_uncached;
-        proxy_ignore_headers Cache-Control Expires Set-Cookie Vary;
-
-        proxy_hide_header Content-Type;
-        proxy_hide_header Cache-Control;
-        proxy_hide_header x-amz-request-id;
-        proxy_hide_header x-amzn-requestid;
-        proxy_hide_header x-amz-id-2;
-        proxy_hide_header x-amz-content-sha256;
-        proxy_hide_header x-rgw-object-type;
-        proxy_hide_header x-amz-version-id;
-        proxy_hide_header x-amz-server-side-encryption;
-        proxy_hide_header X-Content-Type-Options;
-        add_header Content-Type $tux_shown_type;
-        add_header Cache-Control $tux_shown_life;
-        add_header X-Content-Type-Options nosniff;
+        @object@
     }
 
     location = /=resolve {
