@@ -228,6 +228,7 @@ def test_buckets_and_what_stays_here():
         (["store = s3://bucket/a", "public = s3://bucket/a/public"], "inside each other"),
         (["store = s3://bucket", "public = s3://bucket/public"], "inside each other"),
         (["workers = tcp://h:1"], "a store that all of them reach"),
+        (["workers = local:8"], "up to four verify what came"),
         (["workers = http://x:1"], "tcp://HOST:8786"),
         (["workers = tcp://x"], "tcp://HOST:8786"),
     ],

@@ -263,11 +263,7 @@ def _placed(main: Mapping[str, object], where: str) -> dict[str, object]:
         if isinstance(values.get(key), Location):
             values[f"{key}_bucket"] = values.pop(key)
     if "workers" in values and "store_bucket" not in values:
-        raise ConfigError(
-            f"{where} workers: they need a store that all of them reach",
-            expected="store = s3://BUCKET/PREFIX",
-            way_out="move the store to a bucket, or remove workers =",
-        )
+        raise _pointless_workers(str(values["workers"]), where)
     if local is not None:
         if "store_bucket" not in values:
             raise ConfigError(
@@ -276,6 +272,22 @@ def _placed(main: Mapping[str, object], where: str) -> dict[str, object]:
             )
         values["store"] = local
     return values
+
+
+def _pointless_workers(workers: str, where: str) -> ConfigError:
+    """Why a store in a folder has none."""
+    if workers.startswith(convert.LOCAL_WORKERS):
+        return ConfigError(
+            f"{where} workers: with a store in a folder they would add nothing: one process"
+            " fetches, and up to four verify what came",
+            expected="store = s3://BUCKET/PREFIX, where each content is sent away as well",
+            way_out="remove workers =; parallel = is for the number of connections",
+        )
+    return ConfigError(
+        f"{where} workers: they need a store that all of them reach",
+        expected="store = s3://BUCKET/PREFIX",
+        way_out="move the store to a bucket, or remove workers =",
+    )
 
 
 def _check_folders(config: Config, where: str) -> None:
