@@ -1,9 +1,11 @@
-"""The whole way again, on an S3 service and with two Dask workers: the same tests, word for word.
+"""The whole way again, on an S3 service, with and without two Dask workers: the same tests, word
+for word, each of them.
 
 Who operates the mirror changed three lines of its configuration; the customer's host sees nothing
 of it.
 """
 
+import contextlib
 import functools
 from types import FunctionType
 
@@ -14,6 +16,7 @@ from tests.support.dask import Dask
 from tests.support.s3 import surroundings
 
 full = pytest.mark.full
+IN_CI = "test_a_registered_fips_host_upgrades_and_keeps_its_builds"
 
 
 def again(test, *marks):
@@ -24,30 +27,32 @@ def again(test, *marks):
     return copy
 
 
-test_a_registered_fips_host_upgrades_and_keeps_its_builds = again(
-    original.test_a_registered_fips_host_upgrades_and_keeps_its_builds
-)
-test_strict_holds_the_validated_builds_alone = again(
-    original.test_strict_holds_the_validated_builds_alone, full
-)
-test_unregister_puts_every_byte_back = again(original.test_unregister_puts_every_byte_back, full)
-test_without_a_licence_nothing_is_served = again(
-    original.test_without_a_licence_nothing_is_served, full
-)
-test_an_update_that_does_not_verify_never_reaches_the_host = again(
-    original.test_an_update_that_does_not_verify_never_reaches_the_host, full
+globals().update(
+    (name, again(test, *([] if name == IN_CI else [full])))
+    for name, test in list(vars(original).items())
+    if name.startswith("test_")
 )
 
 
-@pytest.fixture(params=["moto", pytest.param("ceph", marks=full)])
+@pytest.fixture(
+    params=[
+        pytest.param(("moto", 2), id="moto-workers"),
+        pytest.param(("ceph", 0), id="ceph", marks=full),
+        pytest.param(("ceph", 2), id="ceph-workers", marks=full),
+    ]
+)
 def operator(request, operator):
     """The same operator, his store and what he serves in a bucket, his packages by workers."""
-    service = request.getfixturevalue(request.param)
+    name, workers = request.param
+    service = request.getfixturevalue(name)
     bucket = service.bucket()
     operator.main["local"] = operator.store
     operator.main["store"] = f"s3://{bucket}/store"
     operator.main["public"] = f"s3://{bucket}/public"
-    with surroundings(service.environment), Dask(service.environment) as dask:
-        operator.main["workers"] = dask.address
-        operator.sync = functools.partial(operator.sync, timeout=300)
+    operator.sync = functools.partial(operator.sync, timeout=300)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(surroundings(service.environment))
+        if workers:
+            dask = stack.enter_context(Dask(service.environment, workers))
+            operator.main["workers"] = dask.address
         yield operator
