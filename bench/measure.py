@@ -81,8 +81,9 @@ def _resident(pid: int) -> int:
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 total = int(line.split()[1]) * 1024
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            total += _resident(int(child))
+        # Each thread has children of its own.
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            total += sum(_resident(int(child)) for child in children.read_text().split())
     except (FileNotFoundError, ProcessLookupError):
         pass
     return total

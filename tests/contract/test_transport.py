@@ -5,6 +5,8 @@ Faults of single requests are tried in tests/integration/test_sync_transport.py.
 
 import hashlib
 import random
+import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -74,6 +76,22 @@ def test_each_document_fails_on_its_own(transport, server):
     assert isinstance(large, MetadataError)
     assert len(good.data) == 997
     assert {failure.url for failure in transport.failures} == set(urls[:2])
+
+
+def test_no_document_waits_for_the_answer_to_another():
+    """Nor to learn whether their connection can be shared: that is a round trip lost."""
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(1) as apart:
+        url = "http://{}:{}".format(*listening.getsockname())
+        requests = [DocumentRequest(f"{url}/{name}", 10) for name in ("a", "b")]
+        answers = apart.submit(CurlTransport([url], 4, IMPATIENT).documents, requests)
+        listening.settimeout(10)
+        connections = [listening.accept()[0] for _ in requests]
+        for connection in connections:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        assert [answer.data for answer in answers.result()] == [b"ok", b"ok"]
+        for connection in connections:
+            connection.close()
 
 
 def test_no_document_is_no_request(transport, server):

@@ -269,7 +269,6 @@ class CurlTransport:
             (pycurl.LOW_SPEED_LIMIT, limits.min_rate),
             (pycurl.LOW_SPEED_TIME, limits.stall),
             (pycurl.BUFFERSIZE, 262144),
-            (pycurl.PIPEWAIT, 1),
         ):
             handle.setopt(option, value)
         if self._ca_file:
@@ -285,6 +284,9 @@ class CurlTransport:
         limits = self._limits
         handle.setopt(pycurl.TIMEOUT, limits.deadline + job.weight // limits.usual_rate)
         handle.setopt(pycurl.URL, quote(url, safe=":/?&=%~@!$'()*,;+[]"))
+        # Whether a connection can carry several transfers only TLS tells: without it, waiting for
+        # the first one would cost a round trip.
+        handle.setopt(pycurl.PIPEWAIT, url.startswith("https://"))
         handle.setopt(pycurl.WRITEFUNCTION, job.chunks.append)
         handle.setopt(pycurl.HEADERFUNCTION, job.headers.append)
         if bearer:
