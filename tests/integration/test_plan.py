@@ -1,7 +1,6 @@
 """`plan`, `approve`, `hold`: looked at, decided, applied exactly, written down."""
 
 import json
-import re
 
 import pytest
 
@@ -281,26 +280,6 @@ def test_no_channel_goes_back_because_the_one_that_it_follows_did(site, standard
     assert [(e["channel"], e["follows"]) for e in done.named("behind")] == [("vetted", "canary")]
     assert site.manifest()["id"] == before
     assert site.manifest("canary")["id"] != before
-
-
-# BaseOS keeps a package that upstream took away: it is described by another snapshot.
-@pytest.mark.parametrize(
-    ("repo", "kind"),
-    [("BaseOS", "primary"), pytest.param("AppStream", "modules", marks=pytest.mark.full)],
-)
-def test_metadata_that_the_mirror_made_and_lost_is_made_again(moved, repo, kind):
-    moved.trees["policy/default"]["fast_track"] = "Critical"
-    moved.later(1)
-    before = moved.view()
-    os_dir = moved.public / "vetted" / TREE / repo / "x86_64/os"
-    index = (os_dir / "repodata/repomd.xml").read_text()
-    [digest] = re.findall(rf'href="repodata/([0-9a-f]{{64}})-{kind}', index)
-    lost = moved.store / "pool" / digest[:2] / digest
-    lost.write_bytes(b"damaged")
-    moved.call("verify", status=4)
-    done = moved.call("verify", "--repair", "--json")
-    assert done.named("repaired")
-    assert moved.view() == before
 
 
 def test_what_canary_was_taken_back_from_never_reaches_vetted(moved):

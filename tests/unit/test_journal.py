@@ -111,3 +111,35 @@ def test_other_channels_and_trees_do_not_count():
 def test_a_store_older_than_the_log_begins_with_what_is_shown():
     assert past([], "a") == ["a"]
     assert past([entry("sync", "a", "b")], "b") == ["a", "b"]
+
+
+def repaired(before, snapshot, channel="vetted"):
+    return entry("repair", before, snapshot, channel)
+
+
+def test_what_was_replaced_is_history_by_the_name_of_its_successor():
+    entries = [entry("sync", None, "a"), entry("sync", "a", "b"), repaired("a", "A", None)]
+    assert past(entries, "b") == ["A", "b"]
+    entries.append(repaired("b", "B"))
+    assert past(entries, "B") == ["A", "B"]
+    assert past([*entries, entry("rollback", "B", "A")], "A") == ["A"]
+    assert past([*entries, entry("sync", "B", "c")], "c") == ["A", "B", "c"]
+
+
+def test_a_successor_is_shown_since_the_one_that_it_replaced_was():
+    entries = [{**entry("sync", None, "a"), "time": 7}, {**repaired("a", "A"), "time": 9}]
+    assert journal.timeline(entries, TREE, "vetted", "A") == [("A", 7)]
+
+
+def test_a_channel_that_was_not_switched_to_the_successor_shows_what_it_shows():
+    entries = [entry("sync", None, "a"), repaired("a", "A"), entry("failed", "a", "A")]
+    assert past(entries, "a") == ["a"]
+    assert past([*entries, entry("sync", "a", "b")], "b") == ["A", "b"]
+
+
+def test_successors_of_successors():
+    entries = [repaired("a", "b"), repaired("b", "c"), repaired("x", "y", "canary")]
+    assert journal.replaced(entries, TREE) == {"a": "c", "b": "c", "x": "y"}
+    assert journal.replaced(entries, "almalinux/9.4") == {}
+    # What was lost came back, and took the place of what replaced it.
+    assert journal.replaced([*entries, repaired("c", "a")], TREE) == {"b": "a", "c": "a", "x": "y"}

@@ -187,6 +187,18 @@ class PlainReporter:
     def _repaired(self, tree: str, path: str, **_: object) -> str:
         return f"{tree}: repaired: {path}"
 
+    def _replaced(self, tree: str, snapshot: str, by: str, **_: object) -> str:
+        return (
+            f"{tree}: snapshot {snapshot} lost a signature of yours and was signed anew: it is"
+            f" {by} now, in all else the same"
+        )
+
+    def _superseded(self, tree: str, snapshot: str, by: str, **_: object) -> str:
+        return (
+            f"{tree}: snapshot {snapshot} is left out: {by} took its place, and no channel shows"
+            " it; prune removes it"
+        )
+
     def _verified(self, tree: str, files: int, bytes: int, damaged: int, **_: object) -> str:
         what = f"{tree}: {files} files ({human_bytes(bytes)})"
         return f"{what}, {damaged} damaged" if damaged else f"{what} are as they were verified"

@@ -102,7 +102,7 @@ def _line(entry: dict[str, Any]) -> str:
     who = entry["user"]
     if entry.get("sudo_user"):
         who = f"{entry['sudo_user']} as {who}"
-    place = f"{entry.get('tree')} {entry.get('channel')}"
+    place = " ".join(filter(None, (entry.get("tree"), entry.get("channel"))))
     if "snapshot" in entry:
         what = f"{entry.get('before') or 'nothing'} -> {entry['snapshot']}"
     else:

@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .errors import VerificationError
 
 NONE_BEFORE = "0" * 64
 PUBLISHING = ("sync", "publish", "rollback", "approve")
+# A snapshot got a successor that differs from it in a signature alone.
+REPAIR = "repair"
 
 
 def seal(fields: Mapping[str, object], previous: bytes | None) -> bytes:
@@ -82,8 +84,11 @@ def timeline(
     """The same, each with the time since when it was shown, in seconds since the epoch.
 
     Entries are written before the switch, and a switch can fail: what each found shown (`before`)
-    is what counts.
+    is what counts. What was replaced goes by the name of its successor, also where it stands in
+    the past, and since the same time.
     """
+    entries = list(entries)
+    called = _names(replaced(entries, tree))
     stack: list[tuple[str, int]] = []
     now = 0
     for entry in entries:
@@ -92,13 +97,33 @@ def timeline(
         if (entry["tree"], entry["channel"]) != (tree, channel):
             continue
         now = entry["time"]
-        _back_to(stack, entry.get("before"), now)
+        _back_to(stack, called(entry.get("before")), now)
         if entry["action"] == "rollback":
-            _back_to(stack, entry["snapshot"], now)
-        elif not stack or stack[-1][0] != entry["snapshot"]:
-            stack.append((entry["snapshot"], now))
-    _back_to(stack, shown, now)
+            _back_to(stack, called(entry["snapshot"]), now)
+        elif not stack or stack[-1][0] != called(entry["snapshot"]):
+            stack.append((called(entry["snapshot"]), now))
+    _back_to(stack, called(shown), now)
+    # A successor that the channel was not switched to yet.
+    stack[-1] = (shown, stack[-1][1])
     return stack
+
+
+def replaced(entries: Iterable[Mapping[str, Any]], tree: str) -> dict[str, str]:
+    """By id, the successor of each snapshot that was replaced: the same packages and metadata."""
+    found: dict[str, str] = {}
+    for entry in entries:
+        if entry["action"] == REPAIR and entry.get("tree") == tree:
+            found[entry["before"]] = entry["snapshot"]
+            found.pop(entry["snapshot"], None)
+    for name, successor in found.items():
+        while successor in found:
+            successor = found[successor]
+        found[name] = successor
+    return found
+
+
+def _names(successors: Mapping[str, str]) -> Callable[[str | None], str]:
+    return lambda name: successors.get(name or "", name or "")
 
 
 def shown_at(
@@ -109,16 +134,16 @@ def shown_at(
     for entry in entries:
         if entry["time"] > when or (entry.get("tree"), entry.get("channel")) != (tree, channel):
             continue
-        if entry["action"] in PUBLISHING:
+        if entry["action"] in (*PUBLISHING, REPAIR):
             shown = entry["snapshot"]
         elif entry["action"] == "failed":
             shown = entry.get("before")
     return shown
 
 
-def _back_to(stack: list[tuple[str, int]], snapshot: str | None, now: int) -> None:
+def _back_to(stack: list[tuple[str, int]], snapshot: str, now: int) -> None:
     """Undo what came after `snapshot`; one that is not known of was shown on top of the rest."""
-    if snapshot is None:
+    if not snapshot:
         return
     if all(name != snapshot for name, _ in stack):
         stack.append((snapshot, now))

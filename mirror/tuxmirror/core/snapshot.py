@@ -38,13 +38,15 @@ class Origin:
     """What a filtered repository was cut from.
 
     `files`, `repomd` and `signed_by` are the whole one's; `cut` names what was done to it: the same
-    cut of the same repository is not made again.
+    cut of the same repository is not made again. `shown` is the file list of the repository that
+    describes what was kept and the whole one does not have any more; empty where nothing was.
     """
 
     files: str
     repomd: str
     signed_by: str
     cut: str
+    shown: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,10 +132,12 @@ def encode(snapshot: Snapshot) -> bytes:
 
 
 def _fields(repository: Repository) -> dict[str, object]:
-    """Without an origin where there is none: such snapshots stay the bytes that they were."""
+    """Without what is not there: such snapshots stay the bytes that they were."""
     found = asdict(repository)
     if repository.origin is None:
         del found["origin"]
+    elif not repository.origin.shown:
+        del found["origin"]["shown"]
     return found
 
 

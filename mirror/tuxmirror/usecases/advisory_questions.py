@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..core import sla
+from ..core import journal, sla
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.model import Advisory, Scope, is_cve, scope_of
 from ..core.errors import ConfigError
@@ -173,9 +173,14 @@ def _fix(mirror: Mirror, found: Known, fix: views.Fix) -> dict[str, Any]:
 def _vetted(mirror: Mirror, found: Known, snapshot: Snapshot) -> dict[str, Any] | None:
     """Who made the channel show the snapshot, by the log; None where it does not tell."""
     channel = found.catalogue.channel
-    for entry in reversed(mirror.journal.entries()):
-        what = (entry.get("tree"), entry.get("channel"), entry.get("snapshot"))
-        if what == (snapshot.tree, channel, snapshot.id) and entry["action"] != "failed":
+    entries = mirror.journal.entries()
+    names = journal.replaced(entries, snapshot.tree)
+    # A signature made anew is nobody's decision.
+    same = {snapshot.id, *(name for name, by in names.items() if by == snapshot.id)}
+    for entry in reversed(entries):
+        if (entry.get("tree"), entry.get("channel")) != (snapshot.tree, channel):
+            continue
+        if entry.get("snapshot") in same and entry["action"] in journal.PUBLISHING:
             user = entry.get("sudo_user") or entry.get("user")
             return {"action": entry["action"], "by": user, "time": iso(entry["time"])}
     return None

@@ -143,7 +143,9 @@ class _Cut:
         self._packages = self._left(contents.read(mirror, tree, name, self._repository).packages)
         self._shown: Metadata | None = None
         before = shown.repositories.get(name) if shown else None
+        self._shown_files = ""
         if before is not None and (selection.kept.get(name) or selection.modules_kept.get(name)):
+            self._shown_files = before.files
             self._shown = contents.metadata_of(mirror, tree, name, before)
             self._packages += self._kept(contents.read(mirror, tree, name, before).packages)
 
@@ -165,7 +167,7 @@ class _Cut:
 
     def make(self, folder: Path, origin: Origin) -> None:
         """Cut, read back and compared: text is not trusted to be what it looks like."""
-        self.origin = origin
+        self.origin = replace(origin, shown=self._shown_files)
         cutter = self._mirror.metadata_filter(folder)
         self.filtered = cutter.cut(
             self._source, self._shown, self._packages, self._selection, folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from ..core import journal
 from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.errors import MirrorError
@@ -27,7 +28,7 @@ class Wanted(NamedTuple):
 
 def kept(mirror: Mirror, tree: Tree) -> tuple[list[Snapshot], list[MirrorError]]:
     """What was verified last, what channels show, all that one may go back to; and what cannot be
-    told any more."""
+    told any more. What was replaced counts only where it is still shown."""
     found: dict[str, Snapshot] = {}
     problems: list[MirrorError] = []
 
@@ -44,13 +45,28 @@ def kept(mirror: Mirror, tree: Tree) -> tuple[list[Snapshot], list[MirrorError]]
                 add(publication.snapshot if publication else None)
         except MirrorError as error:
             problems.append(error.located(tree=tree.name))
+    gone = replaced(mirror, tree.name)
     for name in mirror.state.snapshots(tree.name):
         try:
-            add(name)
+            if name not in gone:
+                add(name)
         except MirrorError as error:
             if error.message not in {problem.message for problem in problems}:
                 problems.append(error.located(tree=tree.name))
     return list(found.values()), problems
+
+
+def replaced(mirror: Mirror, tree: str) -> dict[str, str]:
+    """Snapshots that have a successor, and its id: see `usecases.successor`.
+
+    None where the log cannot be read: then each stands for itself.
+    """
+    known = mirror.state.snapshots(tree)
+    try:
+        found = journal.replaced(mirror.journal.entries(), tree)
+    except MirrorError:
+        return {}
+    return {name: by for name, by in found.items() if name in known and by in known}
 
 
 def wanted(mirror: Mirror, found: Iterable[Snapshot]) -> dict[str, Wanted]:

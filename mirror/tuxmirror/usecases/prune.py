@@ -18,8 +18,8 @@ from ..core import snapshot as snapshots
 from ..core.config import nearest
 from ..core.errors import ConfigError, MirrorError, RefusedError
 from ..core.policy.rules import Channel
-from ..core.snapshot import Snapshot
-from . import locks
+from ..core.snapshot import Repository, Snapshot
+from . import inventory, locks
 from .context import Mirror
 
 _WEEK = 7 * 86400
@@ -122,14 +122,20 @@ def _doomed(mirror: Mirror, tree: str, choice: Choice) -> list[str]:
         return _named(mirror, tree, choice.snapshot, known, shown)
     if choice.channel:
         known = _once_shown(mirror, tree, choice.channel, known)
-    newest = known[-choice.keep :] if choice.keep else []
+    # What has a successor is damaged: nobody goes back to it, however new it is.
+    gone = inventory.replaced(mirror, tree)
+    newest = [name for name in known if name not in gone][-choice.keep :] if choice.keep else []
     needed = {*shown, *newest, *_coming(mirror, tree), mirror.state.candidate(tree)}
     latest = mirror.clock() - choice.older_than
     return [
         name
         for name in known
         if name not in needed
-        and (not choice.older_than or mirror.state.snapshot(tree, name).created < latest)
+        and (
+            not choice.older_than
+            or name in gone
+            or mirror.state.snapshot(tree, name).created < latest
+        )
     ]
 
 
@@ -251,6 +257,19 @@ def _contents(mirror: Mirror, snapshot: Snapshot) -> set[str]:
     for repository in snapshot.repositories.values():
         files = snapshots.decode_files(mirror.pool.read(repository.files))
         found |= {repository.files, repository.verified, *(file.sha256 for file in files)}
+        found |= _cut_from(mirror, repository)
+    return found
+
+
+def _cut_from(mirror: Mirror, repository: Repository) -> set[str]:
+    """The metadata of which filtered metadata was cut: what is lost of the one is made of the other
+    again. A spare: where it is damaged, or an older prune removed it, that stops nothing."""
+    found: set[str] = set()
+    origin = repository.origin
+    for name in filter(None, (origin.files, origin.shown) if origin else ()):
+        with contextlib.suppress(MirrorError):
+            files = snapshots.decode_files(mirror.pool.read(name))
+            found |= {name, *(file.sha256 for file in files if not file.path.endswith(".rpm"))}
     return found
 
 

@@ -1,13 +1,14 @@
 """Filtered metadata that was lost, cut again: the same cut of the same metadata is the same bytes.
 
 What was left out is told by the file lists, which say what was there before and after. A signature
-cannot be made again; then the repository is, with another one: `tuxmirror publish`.
+cannot be made again: `successor` makes another one.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,22 +22,55 @@ from ..core.snapshot import Repository, Snapshot
 from ..ports import Filtered
 from . import contents
 from .context import Mirror
+from .inventory import Wanted
 
 
 def mend(mirror: Mirror, tree: Tree, lost: Collection[str], kept: Sequence[Snapshot]) -> None:
     """Put what can be made again of `lost` (SHA-256) into the pool; what cannot, stays lost."""
+    for name, repository, whole in _cuts(kept):
+        # Where its source is lost as well: what is missing is told by whoever looks again.
+        with contextlib.suppress(MirrorError):
+            if _files(mirror, repository) & set(lost):
+                _recut(mirror, tree, name, repository, whole, lost, kept)
+
+
+def made(mirror: Mirror, kept: Sequence[Snapshot]) -> set[str]:
+    """SHA-256 of all metadata that was made here: nobody else has it."""
+    found: set[str] = set()
+    for _, repository, whole in _cuts(kept):
+        with contextlib.suppress(MirrorError):
+            found |= _files(mirror, repository) - _files(mirror, whole)
+    return found
+
+
+def sources(mirror: Mirror, lost: Collection[str], kept: Sequence[Snapshot]) -> list[Wanted]:
+    """Metadata of which something that is lost was cut, and that is not whole in the pool."""
+    found: dict[str, Wanted] = {}
+    for name, repository, whole in _cuts(kept):
+        with contextlib.suppress(MirrorError):
+            if _files(mirror, repository) & set(lost):
+                for file in snapshots.decode_files(mirror.pool.read(whole.files)):
+                    if not file.path.endswith(".rpm"):
+                        wanted = Wanted(file.sha256, file.size, name, file.path)
+                        found.setdefault(file.sha256, wanted)
+    return [file for sha, file in found.items() if mirror.pool.digest(sha) != sha]
+
+
+def _cuts(kept: Sequence[Snapshot]) -> Iterator[tuple[str, Repository, Repository]]:
+    """Each once: name, the cut, and the whole one."""
     seen: set[str] = set()
     for snapshot in kept:
         for name, repository in snapshot.repositories.items():
-            if repository.origin is None or repository.files in seen:
-                continue
-            seen.add(repository.files)
-            try:
-                if _files(mirror, repository) & set(lost):
-                    _recut(mirror, tree, name, repository, lost, kept)
-            except MirrorError:
-                # Its source is lost as well: what is missing is told by whoever looks again.
-                continue
+            if repository.origin is not None and repository.files not in seen:
+                seen.add(repository.files)
+                yield name, repository, whole_of(repository)
+
+
+def whole_of(repository: Repository) -> Repository:
+    """What a cut was cut from."""
+    assert repository.origin is not None  # noqa: S101  # the caller looked
+    origin = repository.origin
+    return replace(repository, files=origin.files, repomd=origin.repomd, origin=None)
 
 
 def _files(mirror: Mirror, repository: Repository, packages: bool = False) -> set[str]:
@@ -50,11 +84,10 @@ def _recut(
     tree: Tree,
     name: str,
     repository: Repository,
+    whole: Repository,
     lost: Collection[str],
     kept: Sequence[Snapshot],
 ) -> None:
-    assert repository.origin is not None  # noqa: S101  # the caller looked
-    whole = replace(repository, files=repository.origin.files, origin=None)
     before, after = _files(mirror, whole, True), _files(mirror, repository, True)
     source = contents.metadata_of(mirror, tree, name, whole)
     everything = contents.read(mirror, tree, name, whole).packages
@@ -111,8 +144,10 @@ def _describing(
     packages: Collection[str],
     kept: Sequence[Snapshot],
 ) -> Repository | None:
-    """A whole repository of another snapshot that has all of these packages."""
-    for snapshot in kept:
+    """A repository of another snapshot that has all of these packages."""
+    assert repository.origin is not None  # noqa: S101  # the caller looked
+    noted = replace(repository, files=repository.origin.shown, origin=None)
+    for snapshot in (Snapshot("", 0, {name: noted if noted.files else repository}), *kept):
         other = snapshot.repositories.get(name)
         if other is None or other.files == repository.files:
             continue

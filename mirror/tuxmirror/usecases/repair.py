@@ -37,17 +37,18 @@ def repair(
     Raises:
         StorageError.
     """
-    for file in lost:
+    more = recut.sources(mirror, {f.sha256 for f in lost}, kept)
+    for file in (*lost, *more):
         mirror.pool.set_aside(file.sha256)
     problems: list[MirrorError] = []
     with contextlib.ExitStack() as stack:
         here = _on_disk(mirror, tree, stack) if tree.type == "local" else {}
         roots = _roots(mirror, tree, lost, sources) if tree.type != "local" else {}
-        # Metadata first: it says what the packages must be.
+        # Metadata first: it says what the packages must be. Upstream has not what is our own.
+        own = recut.made(mirror, kept)
+        metadata = [f for f in lost if _is_metadata(f) and f.sha256 not in own]
+        _metadata(mirror, tree, [*metadata, *more], roots, here, problems)
         recut.mend(mirror, tree, {f.sha256 for f in lost if _is_metadata(f)}, kept)
-        absent = mirror.pool.missing(file.sha256 for file in lost)
-        metadata = [f for f in lost if _is_metadata(f) and f.sha256 in absent]
-        _metadata(mirror, tree, metadata, roots, here, problems)
         known = _known(mirror, tree)
         jobs = {
             file.sha256: Job(

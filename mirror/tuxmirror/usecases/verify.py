@@ -8,8 +8,17 @@ from collections.abc import Mapping, Sequence
 
 from ..core.config import Tree
 from ..core.errors import MirrorError, VerificationError, gravest
+from ..core.snapshot import Snapshot
 from ..ports import Flaw
-from . import inventory, prune, signatures, verify_closure, verify_site
+from . import (
+    inventory,
+    prune,
+    remains,
+    signatures,
+    successor,
+    verify_closure,
+    verify_site,
+)
 from .context import Mirror
 from .damage import flawed as _flawed
 from .damage import hashed as _hashed
@@ -61,11 +70,19 @@ def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> in
     if damaged and mend:
         repair(mirror, tree, [contents[sha] for sha in damaged], snapshots, sources)
         damaged = _settle(mirror, tree, contents, damaged)
+        troubles = _replace(mirror, tree, snapshots, damaged)
+        snapshots, problems = inventory.kept(mirror, tree)
+        problems += troubles
+        contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
+        damaged = {sha: error for sha, error in damaged.items() if sha in contents}
+        damaged = _settle(mirror, tree, contents, damaged)
+        remains.explain(mirror, tree, snapshots, damaged)
     elif damaged:
         # A publish or prune meanwhile may have given up what was being read.
         current, _ = inventory.kept(mirror, tree)
         needed = {*inventory.retained(mirror, tree), *inventory.wanted(mirror, current)}
         damaged = {sha: error for sha, error in damaged.items() if sha in needed}
+    _tell_replaced(mirror, tree, snapshots)
     problems += damaged.values()
     problems += signatures.check(mirror, tree, snapshots, locked=mend)
     problems += verify_closure.check(mirror, tree, snapshots)
@@ -82,6 +99,14 @@ def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> in
         damaged=len(problems),
     )
     return len(problems)
+
+
+def _tell_replaced(mirror: Mirror, tree: Tree, kept: Sequence[Snapshot]) -> None:
+    """No damage to anybody: what they lost their successors have."""
+    looked_at = {snapshot.id for snapshot in kept}
+    for name, by in sorted(inventory.replaced(mirror, tree.name).items()):
+        if name not in looked_at:
+            mirror.reporter.event("superseded", tree=tree.name, snapshot=name, by=by)
 
 
 def _damaged(mirror: Mirror, tree: Tree, contents: Mapping[str, Wanted]) -> dict[str, MirrorError]:
@@ -118,9 +143,18 @@ def _settle(
                 "repaired", tree=tree.name, repository=file.repository, path=file.path
             )
         else:
-            error.way_out = "nobody has it any more: publish another snapshot, or restore a backup"
             rest[sha] = error
     return rest
+
+
+def _replace(
+    mirror: Mirror, tree: Tree, kept: Sequence[Snapshot], damaged: Mapping[str, MirrorError]
+) -> list[MirrorError]:
+    """What went wrong where a signature of ours had to be made anew."""
+    try:
+        return successor.replace_unsigned(mirror, tree, kept, damaged)
+    except MirrorError as error:
+        return [error]
 
 
 def _published(mirror: Mirror, tree: Tree, channel: str, mend: bool) -> list[MirrorError]:
