@@ -11,7 +11,6 @@ from playwright.sync_api import sync_playwright
 
 from tests.support.catalogues import END, catalogue
 from tuxmirror.adapters.pages import JinjaPages
-from tuxmirror.core import sla
 from tuxmirror.core.tracker import paths
 from tuxmirror.core.tracker.site import Site
 from tuxmirror.core.tracker.views import Material
@@ -28,9 +27,8 @@ def site(tmp_path_factory):
     made = catalogue(60, 240)
     hostile = made.advisories[0]
     object.__setattr__(hostile, "title", HOSTILE)
-    clocks = sla.clocks(made, frozenset())
     extras = frozenset({paths.LEDGER, *(paths.feed(scope) for scope in made.scopes)})
-    found = Site(Material(made, clocks, extras=extras, now=END))
+    found = Site(Material(made, extras=extras, now=END))
     renderer = JinjaPages()
     files = {f.path: f.data() for f in found.files()} | renderer.assets()
     for page in found.pages():

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from .advisory.catalogue import Catalogue
 from .advisory.model import ESSENTIAL, Advisory, Scope
-from .advisory.status import Status, StatusRecord
+from .advisory.status import Status
 
 DAY = 86400
 TARGET_DAYS = 14
@@ -89,30 +89,31 @@ def clocks(catalogue: Catalogue, baseline: frozenset[tuple[Scope, str]]) -> list
     Args:
         baseline: advisories that were there when records began.
     """
-    by_id = {(a.scope, a.id): a for a in catalogue.advisories}
-    first = _first_advisories(catalogue)
+    first = _first_fixes(catalogue)
     found = []
     for cve in catalogue.cve_ids:
         known = catalogue.cve(cve)
-        counts = not known.rejected and (known.verdict.covered or known.verdict.needs_triage)
+        verdict, disclosed = known.verdict, known.disclosed
+        counts = not known.rejected and (verdict.covered or verdict.needs_triage)
         of_it = []
-        for record in catalogue.status(cve):
-            if record.status in _DONE_BEFORE:
+        # By position: there are tens of thousands, and names take as long again.
+        for _, scope, package, status, _, statement, _, _ in catalogue.status(cve):
+            if status in _DONE_BEFORE:
                 continue
-            key = first.get((cve, record.scope, record.package))
-            advisory = by_id[key] if key and record.status is Status.RELEASED else None
-            # By position: there are tens of thousands, and names take as long again.
+            # What an advisory fixes has no other status than Released.
+            fix = first.get((cve, scope, package))
             clock = Clock(
                 cve,
-                record.scope,
-                record.package,
-                advisory.id if advisory else "",
-                known.disclosed,
-                _issued(record, advisory),
-                catalogue.published(advisory) if advisory else None,
+                scope,
+                package,
+                fix.id if fix else "",
+                disclosed,
+                # A fix of our own has no upstream to wait for.
+                fix.issued if fix and scope.product == ESSENTIAL else None,
+                catalogue.published(fix) if fix else None,
                 counts,
-                bool(key and key in baseline),
-                record.statement,
+                bool(fix and (scope, fix.id) in baseline),
+                statement,
             )
             of_it.append(clock)
         # CVEs come sorted.
@@ -120,14 +121,9 @@ def clocks(catalogue: Catalogue, baseline: frozenset[tuple[Scope, str]]) -> list
     return found
 
 
-def _issued(record: StatusRecord, advisory: Advisory | None) -> int | None:
-    """When upstream had it; a fix of our own has no upstream to wait for."""
-    return advisory.issued if advisory and record.scope.product == ESSENTIAL else None
-
-
-def _first_advisories(catalogue: Catalogue) -> dict[tuple[str, Scope, str], tuple[Scope, str]]:
+def _first_fixes(catalogue: Catalogue) -> dict[tuple[str, Scope, str], Advisory]:
     """The advisory that fixed a CVE in a package first, by publication, else by its own date."""
-    first: dict[tuple[str, Scope, str], tuple[int, str]] = {}
+    first: dict[tuple[str, Scope, str], tuple[tuple[int, str], Advisory]] = {}
     for advisory in catalogue.advisories:
         when = catalogue.published(advisory)
         age = (advisory.issued if when is None else when, advisory.id)
@@ -135,9 +131,9 @@ def _first_advisories(catalogue: Catalogue) -> dict[tuple[str, Scope, str], tupl
             for cve in advisory.cves:
                 key = (cve, advisory.scope, package)
                 known = first.get(key)
-                if known is None or age < known:
-                    first[key] = age
-    return {key: (key[1], name) for key, (_, name) in first.items()}
+                if known is None or age < known[0]:
+                    first[key] = age, advisory
+    return {key: advisory for key, (_, advisory) in first.items()}
 
 
 @dataclass(frozen=True)

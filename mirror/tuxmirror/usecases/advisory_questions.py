@@ -49,8 +49,7 @@ def known(mirror: Mirror, channel: str) -> Known:
     ledger = publications.known(mirror, channel)
     catalogue = advisories.catalogue(mirror, Showing(channel, snapshots, {}, now))
     catalogue = replace(catalogue, first_published=ledger.first)
-    clocks = sla.clocks(catalogue, ledger.baseline)
-    material = Material(catalogue, clocks, tracker.pins(mirror), now=now)
+    material = Material(catalogue, ledger.baseline, tracker.pins(mirror), now=now)
     by_scope = {scope: s for name, s in snapshots.items() if (scope := scope_of(name))}
     return Known(material, by_scope)
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from ..core.advisory.catalogue import Catalogue
     from ..core.config import Tree
     from ..core.fips import Pin
-    from ..core.tracker.site import File as DataFile
     from ..core.tracker.site import Page, Site
     from .site import Showing
 
@@ -108,20 +107,19 @@ class Maker:
         as_of: int,
     ) -> tuple[Site, dict[str, Entry]]:
         """See `Material` for the arguments; the files by their path in the channel."""
-        from ..core import sla
         from ..core.tracker.site import Site
         from ..core.tracker.views import Material
 
         try:
             with _no_garbage():
                 self._known = self._recall()
-                clocks = sla.clocks(catalogue, planned.ledger.baseline)
-                site = Site(Material(catalogue, clocks, pins, frozenset(extras), as_of))
+                baseline = planned.ledger.baseline
+                site = Site(Material(catalogue, baseline, pins, frozenset(extras), as_of))
                 pages, data = site.pages(), site.files()
             files = {page.path: self._page(site, page) for page in pages}
-            files.update((file.path, self._data(file)) for file in data)
-            for path, content in {**_attached(planned), **self._pages.assets()}.items():
-                files[path] = self._add("", content)
+            contents = {file.path: file.data() for file in data}
+            contents.update({**_attached(planned), **self._pages.assets()})
+            files.update((path, self._add("", content)) for path, content in contents.items())
             document = {"version": self._version, "files": files}
             self._state.set_note(self._note, json.dumps(document).encode())
         finally:
@@ -146,10 +144,6 @@ class Maker:
             return known
         values = {**site.common, **page.values()}
         return self._add(page.key, self._pages.render(page.template, page.path, values))
-
-    def _data(self, file: DataFile) -> Entry:
-        known = self._known.get(file.path)
-        return known if known and known[0] == file.key else self._add(file.key, file.data())
 
     def _add(self, key: str, data: bytes) -> Entry:
         return (key, self._pool.add(data), len(data))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -64,14 +65,19 @@ class Catalogue:
         for record in self.statuses:
             # What is published is released, whatever a file still says of it.
             records.setdefault((record.cve, record.scope, record.package), record)
-        return _index(records.values(), lambda record: (record.cve,))
+        found: defaultdict[str, list[StatusRecord]] = defaultdict(list)
+        for record in records.values():
+            found[record.cve].append(record)
+        return {cve: tuple(of_it) for cve, of_it in found.items()}
 
     def _released(self) -> list[StatusRecord]:
         found = []
         for advisory in self.advisories:
             when = self.first_published.get((advisory.scope, advisory.id), advisory.issued)
-            for package in advisory.source_names:
-                evr = next(p.evr for p in advisory.packages if p.source_name == package)
+            names = advisory.source_names
+            for package in names:
+                of_it = (p for p in advisory.packages if p.source_name == package)
+                evr = (advisory.packages[0] if len(names) == 1 else next(of_it)).evr
                 found += [
                     StatusRecord(cve, advisory.scope, package, Status.RELEASED, evr, "", when)
                     for cve in advisory.cves

@@ -1,20 +1,16 @@
 """The tracker's downloads: CSV and JSON with the columns of the public service, the search index.
 
-    cve, os_name, project_name, version, score, severity, status, last_updated
-
 A row is a CVE in a source package of a release and product.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import NamedTuple
 
 from ..advisory.model import Scope
 from ..advisory.status import StatusRecord
@@ -25,44 +21,79 @@ from .views import BANDS, Material, Row
 _FORMULA = frozenset("=+-@\t\r")
 
 
-class Entry(NamedTuple):
-    """A line of the downloads; all of it text, as in the public service's."""
+# The columns, as the public service has them; all of it is text.
+FIELDS = (
+    "cve",
+    "os_name",
+    "project_name",
+    "version",
+    "score",
+    "severity",
+    "status",
+    "last_updated",
+)
 
-    cve: str
-    os_name: str
-    project_name: str
-    version: str
-    score: str
-    severity: str
-    status: str
-    last_updated: str
+
+class Table:
+    """Rows of the downloads, as they stand in CSV and in JSON."""
+
+    def __init__(self) -> None:
+        self.csv: list[str] = []
+        self.json: list[str] = []
+
+    def as_csv(self) -> bytes:
+        return "".join([_csv_line(FIELDS), *self.csv]).encode()
+
+    def as_json(self) -> bytes:
+        # A document a line: easy to compare, and as small as its content.
+        return "[\n{}\n]\n".format(",\n".join(self.json)).encode() if self.json else b"[]\n"
 
 
-def entries(material: Material) -> list[tuple[Scope, Entry]]:
-    """By CVE, newest number first, then release and package."""
-    found = []
+def tables(material: Material) -> tuple[Table, dict[Scope, Table]]:
+    """All rows, and those of each scope: by CVE, newest number first, then release and package."""
+    whole = Table()
+    parts = {scope: Table() for scope in material.catalogue.scopes}
+    for scope, values in _entries(material):
+        # Once for both: there are tens of thousands.
+        as_csv, as_json = _csv_line(values), _json_line(values)
+        for table in (whole, parts[scope]):
+            table.csv.append(as_csv)
+            table.json.append(as_json)
+    return whole, parts
+
+
+def _entries(material: Material) -> Iterator[tuple[Scope, Sequence[str]]]:
     catalogue = material.catalogue
     for cve in material.newest:
         verdict = catalogue.cve(cve).verdict
         score = "" if verdict.score is None else f"{verdict.score:.1f}"
-        severity = verdict.band.upper()
+        band = verdict.band.upper()
         records: Sequence[StatusRecord] = catalogue.status(cve)
         if len(records) > 1:
             records = sorted(records, key=lambda r: (r.scope, r.package))
-        for record in records:
-            # By position: there are tens of thousands, and names take as long again.
-            entry = Entry(
-                cve,
-                record.scope.title,
-                record.package,
-                record.version,
-                score,
-                severity,
-                record.status.value,
-                iso(record.updated),
-            )
-            found.append((record.scope, entry))
-    return found
+        for _, scope, package, status, version, _, updated, _ in records:
+            title, word, day = scope.title, status.value, iso(updated)
+            yield scope, (cve, title, package, version, score, band, word, day)
+
+
+class _Echo:
+    """Has the writer of CSV return its lines."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+_write_csv = csv.writer(_Echo(), lineterminator="\r\n").writerow
+_JSON_FORM = "{" + ", ".join(f'"{name}": %s' for name in FIELDS) + "}"
+
+
+def _csv_line(values: Sequence[str]) -> str:
+    line = _write_csv([f"'{value}" if value[:1] in _FORMULA else value for value in values])
+    return str(line)
+
+
+def _json_line(values: Sequence[str]) -> str:
+    return _JSON_FORM % tuple(map(encode_basestring, values))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -73,62 +104,41 @@ def iso(seconds: int | None) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def as_csv(found: Iterable[Entry]) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(Entry._fields)
-    writer.writerows(
-        [f"'{value}" if value[:1] in _FORMULA else value for value in entry] for entry in found
-    )
-    return text.getvalue().encode()
-
-
-def as_json(found: Iterable[Entry]) -> bytes:
-    # A document a line: easy to compare, and as small as its content.
-    form = "{" + ", ".join(f'"{name}": %s' for name in Entry._fields) + "}"
-    lines = ",\n".join(form % tuple(map(encode_basestring, entry)) for entry in found)
-    return f"[\n{lines}\n]\n".encode() if lines else b"[]\n"
-
-
 def search_index(material: Material, rows: Sequence[Row]) -> bytes:
     """What the script searches: names once, rows point at them by number.
 
     {"bands": […], "statuses": […], "releases": […], "packages": […],
      "cves": [[id, band, score, [package…], [[release, status]…]]…],
-     "advisories": [[id, file, title, release, band, [package…], day]…]}
+     "advisories": [[id, title, release, [package…]]…]}
     """
-    statuses = sorted({status for row in rows for _, status in row.releases})
     advisories = material.catalogue.advisories
+    # Few different ones, many times: each is looked at once.
+    places = {row.releases for row in rows}
+    names = {row.packages for row in rows} | {a.source_names for a in advisories}
+    statuses = sorted({status for place in places for _, status in place})
     releases = sorted(
-        {name for row in rows for name, _ in row.releases} | {a.scope.title for a in advisories}
+        {name for place in places for name, _ in place} | {a.scope.title for a in advisories}
     )
-    packages = sorted(
-        {name for row in rows for name in row.packages}
-        | {name for a in advisories for name in a.source_names}
-    )
+    packages = sorted({name for of_it in names for name in of_it})
     band_of, status_of = _numbers(BANDS), _numbers(statuses)
     release_of, package_of = _numbers(releases), _numbers(packages)
+    packages_of = {of_it: [package_of[name] for name in of_it] for of_it in names}
+    standing = {p: [[release_of[name], status_of[status]] for name, status in p] for p in places}
     index = {
         "bands": BANDS,
         "statuses": statuses,
         "releases": releases,
         "packages": packages,
         "cves": [
-            [
-                row.cve,
-                band_of[row.band],
-                row.score,
-                [package_of[name] for name in row.packages],
-                [[release_of[name], status_of[status]] for name, status in row.releases],
-            ]
-            for row in rows
+            [cve, band_of[band], score, packages_of[names], standing[place]]
+            for cve, band, score, names, place, _, _ in rows
         ],
         "advisories": [
-            [a.id, a.title, release_of[a.scope.title], [package_of[n] for n in a.source_names]]
+            [a.id, a.title, release_of[a.scope.title], packages_of[a.source_names]]
             for a in advisories
         ],
     }
-    return json.dumps(index, ensure_ascii=False, separators=(",", ":")).encode()
+    return _compact(index).encode()
 
 
 def _numbers(names: Sequence[str]) -> dict[str, int]:

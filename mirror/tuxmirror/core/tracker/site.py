@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Callable, NamedTuple
 
 from ..advisory.model import Advisory, Scope
@@ -104,10 +104,9 @@ class ScopeFacts(NamedTuple):
 
 
 class File(NamedTuple):
-    """A file that is no page; `key` as a page's."""
+    """A file that is no page. What makes it costs less than to look whether it is another."""
 
     path: str
-    key: str
     data: Callable[[], bytes]
 
 
@@ -120,8 +119,8 @@ class Site:
         self.rows = views.rows(material)
         self.reports = reports(material.clocks, material.now)
         self._report_keys = _report_keys(self.reports)
-        self._row_keys = {row.cve: views.digest(tuple(row)) for row in self.rows}
-        self._digests = {id(a): views.advisory_digest(a) for a in self._catalogue.advisories}
+        self._digests = {id(a): self._digest(a) for a in self._catalogue.advisories}
+        self._cve_keys = self._keys_of_cves()
         self._listings = list(_listings(self.rows))
         self._advisories = views.newest_first(material, self._catalogue.advisories)
 
@@ -147,27 +146,17 @@ class Site:
 
     def files(self) -> list[File]:
         """CSV, JSON and the search index."""
-        rows = data.entries(self._material)
-        by_scope: dict[Scope, list[data.Entry]] = {scope: [] for scope in self._catalogue.scopes}
-        for scope, entry in rows:
-            by_scope[scope].append(entry)
-        keys = {scope: views.digest(_plain(of_it)) for scope, of_it in by_scope.items()}
+        whole, parts = data.tables(self._material)
         found = [
-            File(paths.SEARCH_INDEX, self._index_key(), self._index),
-            File(paths.SLA_JSON, views.digest(self._report_keys), self._sla_data),
+            File(paths.SEARCH_INDEX, self._index),
+            File(paths.SLA_JSON, self._sla_data),
+            File(paths.CVES_CSV, whole.as_csv),
+            File(paths.CVES_JSON, whole.as_json),
         ]
-        for scope, of_it in by_scope.items():
-            found.append(File(paths.scope_data(scope, "csv"), keys[scope], _csv(of_it)))
-            found.append(File(paths.scope_data(scope, "json"), keys[scope], _json(of_it)))
-        # All together are those of the releases, in an order that follows from them.
-        entries, key = [entry for _, entry in rows], views.digest(list(keys.values()))
-        found.append(File(paths.CVES_CSV, key, _csv(entries)))
-        found.append(File(paths.CVES_JSON, key, _json(entries)))
+        for scope, table in parts.items():
+            found.append(File(paths.scope_data(scope, "csv"), table.as_csv))
+            found.append(File(paths.scope_data(scope, "json"), table.as_json))
         return found
-
-    def _index_key(self) -> str:
-        advisories = [(a.id, a.title, *a.scope, a.source_names) for a in self._catalogue.advisories]
-        return views.digest(self._row_keys, advisories)
 
     def _index(self) -> bytes:
         return data.search_index(self._material, self.rows)
@@ -175,11 +164,29 @@ class Site:
     def _sla_data(self) -> bytes:
         return data.sla_file(self.reports)
 
+    def _digest(self, advisory: Advisory) -> str:
+        """Of all that pages say of it: also when it was published, and what FIPS pins do to it."""
+        published = self._catalogue.published(advisory)
+        baseline = (advisory.scope, advisory.id) in self._material.baseline
+        pins = self._pins_keys.get(advisory.scope.release)
+        return views.digest(views.advisory_digest(advisory), published, baseline, pins)
+
+    def _keys_of_cves(self) -> dict[str, str]:
+        """Of all that is known of each: rows and clocks follow from it."""
+        catalogue, digests = self._catalogue, self._digests
+        keys = {}
+        for row in self.rows:
+            name, cve = row.cve, catalogue.cve(row.cve)
+            keys[name] = views.digest(
+                name, cve.description, cve.cwes, cve.rejected, cve.prefer,
+                [*map(tuple, cve.scores)], [*map(tuple, cve.disclosures)],
+                [*map(tuple, cve.references)], [*map(_record, catalogue.status(name))],
+                [digests[id(advisory)] for advisory in catalogue.fixing(name)],
+            )  # fmt: skip
+        return keys
+
     def _of(self, advisories: Sequence[Advisory]) -> list[str]:
         return [self._digests[id(advisory)] for advisory in advisories]
-
-    def _published(self, advisories: Sequence[Advisory]) -> list[int | None]:
-        return [self._catalogue.published(advisory) for advisory in advisories]
 
     def _overview(self) -> Iterator[Page]:
         newest = self._advisories[:_NEWEST]
@@ -189,7 +196,7 @@ class Site:
         total = self.reports[0]
         key = views.digest(
             bands, statuses, _facts(scopes), self._report_keys[0], self._of(newest),
-            self._published(newest), len(self._catalogue.advisories),
+            len(self._catalogue.advisories),
         )  # fmt: skip
         yield Page(
             paths.INDEX,
@@ -255,33 +262,23 @@ class Site:
                     "cves.html",
                     views.digest(listing.kind, listing.name, part.key,
                                  part.newest and len(listing.rows),
-                                 [self._row_keys[row.cve] for row in rows]),
+                                 [self._cve_keys[row.cve] for row in rows]),
                     _values(listing=listing, rows=rows, part=part),
                 )  # fmt: skip
 
     def _cves(self) -> Iterator[Page]:
-        for row in self.rows:
-            cve, name = self._catalogue.cve(row.cve), row.cve
-            fixing = self._catalogue.fixing(name)
-            pins = [self._pins_keys.get(a.scope.release) for a in fixing]
-            records = [_record(record) for record in self._catalogue.status(name)]
-            key = views.digest(
-                self._row_keys[name], _plain(cve.scores), _plain(cve.disclosures),
-                _plain(cve.references), cve.cwes, cve.description, cve.rejected, cve.prefer,
-                records, self._of(fixing), pins,
-                [_clock(clock) for clock in self._material.clocks_of(name)],
-            )  # fmt: skip
-            yield Page(paths.cve(name), "cve.html", key, self._cve_values(row))
+        for name, key in self._cve_keys.items():
+            yield Page(paths.cve(name), "cve.html", key, partial(self._cve_values, name))
 
     @cached_property
     def _pins_keys(self) -> dict[str, str]:
         return {name: views.pins_digest(pins) for name, pins in self._material.pins.items()}
 
-    def _cve_values(self, row: Row) -> Callable[[], Values]:
-        return lambda: {
-            "year": str(views.cve_number(row.cve)[0] or ""),
-            "cve": self._catalogue.cve(row.cve),
-            "fixes": views.fixes(self._material, row.cve),
+    def _cve_values(self, name: str) -> Values:
+        return {
+            "year": str(views.cve_number(name)[0] or ""),
+            "cve": self._catalogue.cve(name),
+            "fixes": views.fixes(self._material, name),
         }
 
     def _advisory_lists(self) -> Iterator[Page]:
@@ -291,18 +288,16 @@ class Site:
             yield Page(
                 paths.advisories(_number(part)),
                 "advisories.html",
-                views.digest(part.key, part.newest and total, self._of(rows),
-                             self._published(rows)),
+                views.digest(part.key, part.newest and total, self._of(rows)),
                 _values(advisories=rows, part=part, total=total),
-            )  # fmt: skip
+            )
 
     def _advisory_pages(self) -> Iterator[Page]:
         for name in sorted({advisory.id for advisory in self._catalogue.advisories}):
             of_it = self._catalogue.advisory(name)
             verdicts = [self._catalogue.cve(c).verdict for a in of_it for c in a.cves]
             rated = [(verdict.band, verdict.score) for verdict in verdicts]
-            pins = [self._pins_keys.get(a.scope.release) for a in of_it]
-            key = views.digest(self._of(of_it), self._published(of_it), rated, pins)
+            key = views.digest(self._of(of_it), rated)
             yield Page(paths.advisory(name), "advisory.html", key, self._advisory_values(of_it))
 
     def _advisory_values(self, of_it: Sequence[Advisory]) -> Callable[[], Values]:
@@ -333,7 +328,7 @@ class Site:
             key = views.digest(
                 package.name, _plain(package.supported), package.binaries, package.bands,
                 [_record(record) for record in package.open],
-                self._of(package.advisories), self._published(package.advisories),
+                self._of(package.advisories),
             )  # fmt: skip
             yield Page(paths.package(package.name), "package.html", key, _values(package=package))
 
@@ -361,7 +356,7 @@ class Site:
                     paths.listing("releases", listing.name, _number(part)),
                     "release.html",
                     views.digest(tuple(scope), whole, part.key, linked,
-                                 [self._row_keys[r.cve] for r in shown]),
+                                 [self._cve_keys[r.cve] for r in shown]),
                     _values(scope=scope, advisories=advisories, cves=cves, statuses=statuses,
                             severity=_severity_chart(bands), report=report, rows=shown,
                             sla=_sla_chart(report) if report else None, extras=extras,
@@ -394,7 +389,8 @@ def _facts(found: Iterable[ScopeFacts]) -> list[tuple[object, ...]]:
 
 def _record(record: StatusRecord) -> tuple[object, ...]:
     status = record.status.value
-    return (record.cve, *record.scope, record.package, status, record.version, record.statement)
+    named = (record.cve, *record.scope, record.package, status)
+    return (*named, record.version, record.statement, record.updated)
 
 
 def _clock(clock: Clock) -> tuple[object, ...]:
@@ -425,14 +421,6 @@ def _shown(clocks: Sequence[Clock]) -> Sequence[Clock]:
 
 def _values(**values: object) -> Callable[[], Values]:
     return lambda: values
-
-
-def _csv(entries: Sequence[data.Entry]) -> Callable[[], bytes]:
-    return lambda: data.as_csv(entries)
-
-
-def _json(entries: Sequence[data.Entry]) -> Callable[[], bytes]:
-    return lambda: data.as_json(entries)
 
 
 def _listings(rows: Sequence[Row]) -> Iterator[Listing]:

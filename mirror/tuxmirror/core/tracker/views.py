@@ -15,7 +15,7 @@ from ..advisory.cve import Cve
 from ..advisory.model import ESSENTIAL, Advisory, Scope
 from ..advisory.status import Status, StatusRecord
 from ..fips import Answer, Pin, effect
-from ..sla import Clock
+from ..sla import Clock, clocks
 
 BANDS = ("Critical", "High", "Medium", "Low", "None", "Unknown")
 # The words of updateinfo for the same.
@@ -34,16 +34,21 @@ FLAGS = {
 
 @dataclass(frozen=True)
 class Material:
-    """All that the tracker shows. `pins` by release; `now` in seconds decides what is overdue.
+    """All that the tracker shows. `baseline` as in `sla.clocks`, `pins` by release; `now` in
+    seconds decides what is overdue.
 
     `extras` are files beside the tracker that pages may point at, by their path in the channel.
     """
 
     catalogue: Catalogue
-    clocks: Sequence[Clock]
+    baseline: frozenset[tuple[Scope, str]] = frozenset()
     pins: Mapping[str, Sequence[Pin]] = field(default_factory=dict)
     extras: frozenset[str] = frozenset()
     now: int = 0
+
+    @cached_property
+    def clocks(self) -> list[Clock]:
+        return clocks(self.catalogue, self.baseline)
 
     @cached_property
     def _clocks(self) -> dict[str, list[Clock]]:
@@ -140,8 +145,7 @@ def pins_digest(pins: Sequence[Pin]) -> str:
 def rows(material: Material) -> list[Row]:
     """Of every CVE, newest number first."""
     catalogue = material.catalogue
-    found = [_row(catalogue.cve(name), catalogue.status(name)) for name in material.newest]
-    return found
+    return [_row(catalogue.cve(name), catalogue.status(name)) for name in material.newest]
 
 
 @lru_cache(maxsize=1 << 16)
