@@ -32,7 +32,8 @@ from tuxmirror.core.audit.characteristics import describe
 from tuxmirror.core.audit.host import Host, Installed
 from tuxmirror.core.audit.results import findings
 from tuxmirror.core.errors import VerificationError
-from tuxmirror.usecases import advisory_formats
+from tuxmirror.usecases import advisory_formats, oval_proof, publications
+from tuxmirror.usecases.memory import Memory
 from tuxmirror.usecases.site import Showing
 
 PROVIDED = "provider-metadata.json"
@@ -479,10 +480,31 @@ def test_oval_that_decides_wrongly_is_not_published(own, monkeypatch, tmp_path):
             return data.replace(old, new)
 
         monkeypatch.setattr(oval, "write", mutant)
-        advisory_formats._known.clear()
+        mirror = mirror._replace(memory=Memory())
         with pytest.raises(VerificationError) as caught:
             advisory_formats.make(mirror, showing, f"advisories/{ESU}")
         assert caught.value.tree == ESU, name
+
+
+def test_channels_that_show_the_same_share_what_was_written_and_judged(own, monkeypatch):
+    assert own.sync().status == 0
+    mirror = make_mirror(read_config(own.conf), Silent())
+    snapshot = mirror.state.snapshot(ESU, mirror.state.candidate(ESU))
+    calls = []
+    for module, name in ((advisory_formats, "write"), (oval_proof, "_previous")):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, n=name, f=real: calls.append(n) or f(*a))
+
+    def make(channel, time):
+        showing = Showing(channel, {ESU: snapshot}, {}, time)
+        return advisory_formats.make(mirror, showing, f"advisories/{ESU}")
+
+    [time] = set(publications.known(mirror, "vetted").first.values())
+    assert make("candidate", time) == make("vetted", time)
+    assert calls == ["write", "_previous"]
+    # Another day is another feed, and the same OVAL.
+    assert make("candidate", time + 86400) != make("vetted", time)
+    assert calls == ["write", "_previous", "write"]
 
 
 class Silent:

@@ -13,6 +13,7 @@ from ..core.convert import LOCAL_WORKERS
 from ..core.errors import ConfigError
 from ..ports import PageRenderer, Reporter, Signer
 from ..usecases.context import Mirror
+from ..usecases.memory import Memory
 from .storage import make_storage
 
 TOOL = f"tuxmirror {__version__}"
@@ -48,6 +49,7 @@ def make_mirror(config: Config, reporter: Reporter) -> Mirror:
         vetting=vetting,
         solver=_solver,
         metadata_filter=_metadata_filter,
+        memory=Memory(),
         executor=_executor(config) if config.workers else None,
     )
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from ..core.advisory import parity
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.formats import tables
+from ..core.advisory.formats.context import Issuer
 from ..core.advisory.merge import Conflict, merge
 from ..core.advisory.model import Advisory, Scope, scope_of
 from ..core.advisory.status import StatusRecord
@@ -32,11 +33,6 @@ class Material(NamedTuple):
     lost: dict[str, list[str]]
 
 
-# By snapshot id, the last used last: the channels of one run mostly show the same.
-_known: dict[str, Material] = {}
-_KEPT = 8
-
-
 def owner(tree: str) -> str:
     """Of the tree's part of a channel's site."""
     return f"{PREFIX}/{tree}"
@@ -54,24 +50,21 @@ def is_ours(tree: Tree) -> bool:
     return tree.type == "local"
 
 
+def issuer(mirror: Mirror) -> Issuer:
+    """Whom other formats name as their publisher."""
+    config = mirror.config
+    return Issuer(config.publisher, config.site_url, config.contact)
+
+
 def material(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
     """Raises MirrorError where the metadata is damaged; RefusedError where advisories of ours
     contradict each other, or those of a tree of ours or a filtered one name packages that are not
     there."""
-    found = _material(mirror, tree, snapshot)
+    found = mirror.memory.materials.get(snapshot.id, lambda: _merged(mirror, tree, snapshot))
     if found.lost and (is_ours(tree) or snapshot.vetting is not None):
         raise parity.not_closed(tree.name, found.lost)
     if found.conflicts and is_ours(tree):
         raise _contradiction(tree, found.conflicts)
-    return found
-
-
-def _material(mirror: Mirror, tree: Tree, snapshot: Snapshot) -> Material:
-    """A snapshot's id says all of its content. Of the mirror nothing is kept."""
-    found = _known.pop(snapshot.id, None) or _merged(mirror, tree, snapshot)
-    while len(_known) >= _KEPT:
-        del _known[next(iter(_known))]
-    _known[snapshot.id] = found
     return found
 
 

@@ -1,74 +1,83 @@
 """What a channel shows of a tree's advisories: OVAL, feed, CSAF, OSV, JSON and CSV.
 
 All of them are written, read back and compared with the model and with each other; OVAL is judged
-by OpenSCAP besides. One difference, and nothing is published.
+by OpenSCAP besides. One difference, and nothing is published. Channels that show the same share
+what was written once.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from ..core.advisory import parity, proof
+from ..core.advisory import parity
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.formats import claims, csaf, csaf_provider, osv, oval, rss, tables
 from ..core.advisory.formats.claims import Claims
 from ..core.advisory.formats.context import Issuer
-from ..core.advisory.model import SECURITY, Advisory, Scope
-from ..core.advisory.previous import Build, Previous
-from ..core.audit import characteristics, results
+from ..core.advisory.model import Advisory, Scope, security
 from ..core.config import Tree
-from ..core.errors import ConfigError, MirrorError, VerificationError
-from ..core.snapshot import File, Snapshot
-from . import advisories, contents
+from ..core.errors import MirrorError, VerificationError
+from ..core.snapshot import File
+from . import advisories, own_advisories
 from .context import Mirror
 from .csaf_provider import signatures
+from .oval_proof import Subject, judge
 from .site import Showing
-
-# In the releases of what was built for a module stream, whichever it is.
-_MODULAR = ".module"
-# OpenSCAP's schematron takes seconds a hundred definitions.
-_SCHEMATRON_SAMPLE = 20
 
 # The channel that a snapshot is shown in first, where it is told what is odd about it.
 _FIRST = "candidate"
 
 Documents = dict[str, bytes]
-# What OpenSCAP found wrong, by SHA-256: the channels of one run mostly show the same.
-_known: dict[str, dict[str, MirrorError]] = {}
 
 
 def make(mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
     """See `site.Contributor.make`."""
     name = owner.partition("/")[2]
-    tree = showing.tree(mirror, name)
+    tree, snapshot = showing.tree(mirror, name), showing.snapshots[name]
     scope = advisories.scope(tree)
     assert scope is not None  # noqa: S101  # not wanted otherwise
-    only = showing._replace(snapshots={name: showing.snapshots[name]})
     try:
-        catalogue = advisories.catalogue(mirror, only)
+        catalogue = advisories.catalogue(mirror, showing._replace(snapshots={name: snapshot}))
         if showing.channel == _FIRST:
             _tell_gaps(mirror, tree, showing)
-        previous = _previous(mirror, tree, showing.snapshots[name], catalogue)
-        documents = _judged(mirror, tree, scope, catalogue, previous)
-        advisories_of_csaf = csaf_provider.documents_of(scope, documents)
-        documents.update(csaf_provider.listing(scope, advisories_of_csaf))
-        documents.update(signatures(mirror, showing.channel, scope, advisories_of_csaf))
+        subject = Subject(tree, scope, snapshot, catalogue)
+        files = mirror.memory.formats.get(_key(mirror, subject), lambda: _written(mirror, subject))
+        signed = signatures(
+            mirror, showing.channel, scope, csaf_provider.documents_of(scope, files)
+        )
     except MirrorError as error:
         raise error.located(tree=name) from None
-    return [File(p, mirror.pool.add(data), len(data)) for p, data in documents.items()]
+    return [*files, *signed]
 
 
-def _judged(
-    mirror: Mirror, tree: Tree, scope: Scope, catalogue: Catalogue, previous: Previous
-) -> Documents:
+def _key(mirror: Mirror, subject: Subject) -> tuple[object, ...]:
+    """What the files are made from, beside the configuration."""
+    tree, _, snapshot, catalogue = subject
+    own = own_advisories.fingerprint(mirror, tree), own_advisories.data_fingerprint(mirror)
+    return tree.name, snapshot.id, own, frozenset(catalogue.first_published.items())
+
+
+def _written(mirror: Mirror, subject: Subject) -> list[File]:
+    documents = _judged(mirror, subject)
+    files = _added(mirror, documents)
+    listed = csaf_provider.documents_of(subject.scope, files)
+    texts = {file.path: documents[file.path] for file in listed}
+    return files + _added(mirror, csaf_provider.listing(subject.scope, texts))
+
+
+def _added(mirror: Mirror, documents: Documents) -> list[File]:
+    return [File(path, mirror.pool.add(data), len(data)) for path, data in documents.items()]
+
+
+def _judged(mirror: Mirror, subject: Subject) -> Documents:
     """All files, compared and proven; of upstream's advisories without those that cannot be: its
     contradictions do not stop the mirror."""
-    documents = write(scope, catalogue, issuer(mirror))
+    tree, scope, _, catalogue = subject
+    documents = write(scope, catalogue, advisories.issuer(mirror))
     check(tree, scope, catalogue, documents)
-    wrong = judge(mirror, tree, scope, catalogue, documents[oval.path(scope)], previous)
+    wrong = judge(mirror, subject, documents[oval.path(scope)])
     if not wrong:
         return documents
     if advisories.is_ours(tree):
@@ -82,12 +91,7 @@ def _judged(
         advisories=sorted(wrong),
     )
     left = tuple(a for a in catalogue.advisories if a.id not in wrong)
-    return _judged(mirror, tree, scope, replace(catalogue, advisories=left), previous)
-
-
-def issuer(mirror: Mirror) -> Issuer:
-    config = mirror.config
-    return Issuer(config.publisher, config.site_url, config.contact)
+    return _judged(mirror, subject._replace(catalogue=replace(catalogue, advisories=left)))
 
 
 def _tell_gaps(mirror: Mirror, tree: Tree, showing: Showing) -> None:
@@ -106,11 +110,6 @@ def _tell_gaps(mirror: Mirror, tree: Tree, showing: Showing) -> None:
 
 
 # --- writing ----------------------------------------------------------------------------------
-
-
-def security(found: Sequence[Advisory]) -> list[Advisory]:
-    """Those that formats about vulnerabilities speak of."""
-    return [advisory for advisory in found if advisory.kind == SECURITY]
 
 
 def write(scope: Scope, catalogue: Catalogue, by: Issuer) -> Documents:
@@ -202,98 +201,3 @@ def _as_claims(vex: Mapping[str, frozenset[str]], found: Sequence[Advisory]) -> 
         for cve, packages in vex.items()
         if cve in fixed or packages
     }
-
-
-# --- judging ----------------------------------------------------------------------------------
-
-
-def _previous(mirror: Mirror, tree: Tree, snapshot: Snapshot, catalogue: Catalogue) -> Previous:
-    """What the repositories have, and of module streams what their advisories name."""
-    builds = {
-        Build(p.name, p.arch, "", p.epoch, p.version, p.release)
-        for name, repository in snapshot.repositories.items()
-        for p in contents.read(mirror, tree, name, repository).packages
-        if _MODULAR not in p.release
-    }
-    for advisory in catalogue.advisories:
-        for p in advisory.packages:
-            if p.module:
-                stream = p.module.name_stream
-                builds.add(Build(p.name, p.arch, stream, p.epoch, p.version, p.release))
-    return Previous(builds)
-
-
-def judge(
-    mirror: Mirror,
-    tree: Tree,
-    scope: Scope,
-    catalogue: Catalogue,
-    document: bytes,
-    previous: Previous,
-) -> dict[str, MirrorError]:
-    """OpenSCAP takes the file, and its definitions decide right; see `core.advisory.proof`.
-
-    Returns what is wrong, by advisory.
-
-    Raises:
-        VerificationError: it does not take it.
-        ConfigError: there is no OpenSCAP here, and `oval_proof = required`.
-    """
-    digest = hashlib.sha256(document).hexdigest()
-    if digest not in _known:
-        _known[digest] = _judge(mirror, tree, scope, catalogue, document, previous)
-    return _known[digest]
-
-
-def _judge(
-    mirror: Mirror,
-    tree: Tree,
-    scope: Scope,
-    catalogue: Catalogue,
-    document: bytes,
-    previous: Previous,
-) -> dict[str, MirrorError]:
-    found = security(catalogue.of(scope))
-    if not found:
-        return {}
-    chosen = proof.sample(found)
-    wrong: dict[str, MirrorError] = {}
-    try:
-        mirror.scanner.validate(document)
-        few = oval.write(scope, chosen[:_SCHEMATRON_SAMPLE], catalogue, issuer(mirror))
-        mirror.scanner.validate(few, schematron=True)
-        for batch in proof.batches(chosen):
-            wrong.update(_prove(mirror, scope, catalogue, batch, previous))
-    except ConfigError as error:
-        if mirror.config.oval_proof == "required":
-            raise
-        message = f"{tree.name}: OVAL is published unproven: {error.message}"
-        mirror.reporter.event("warning", tree=tree.name, message=message)
-        return {}
-    if not wrong:
-        mirror.reporter.event(
-            "proven",
-            tree=tree.name,
-            definitions=len(found),
-            tried=len(chosen),
-            with_real_builds=len(proof.real_ones(chosen, previous)),
-        )
-    return wrong
-
-
-def _prove(
-    mirror: Mirror,
-    scope: Scope,
-    catalogue: Catalogue,
-    batch: Sequence[Advisory],
-    previous: Previous,
-) -> dict[str, MirrorError]:
-    wrong: dict[str, MirrorError] = {}
-    path = oval.path(scope)
-    definitions = oval.write(scope, batch, catalogue, issuer(mirror))
-    for case in proof.cases(scope, batch, previous):
-        described = characteristics.describe(definitions, case.host, path)
-        said = mirror.scanner.analyse(definitions, described.data)
-        found = proof.check(case, batch, results.findings(said, described.packages))
-        wrong.update({name: error.located(path=path) for name, error in found.items()})
-    return wrong

@@ -13,13 +13,13 @@ from typing import NamedTuple
 from ..core import fips, journal
 from ..core.advisory.catalogue import Catalogue
 from ..core.advisory.formats import oval
-from ..core.advisory.model import Advisory, Scope, scope_of
+from ..core.advisory.model import Advisory, Scope, scope_of, security
 from ..core.audit import characteristics, report, results, rpmqa
 from ..core.audit.host import RELEASE_PACKAGE, Host, Installed
 from ..core.audit.report import Report, ScopeReport
 from ..core.errors import ConfigError, RefusedError
 from ..core.snapshot import Snapshot
-from . import advisories, advisory_formats, contents, tracker
+from . import advisories, contents, tracker
 from .context import Mirror
 from .site import Showing
 
@@ -142,11 +142,11 @@ def _judge(
     pins: Sequence[fips.Pin],
 ) -> tuple[ScopeReport, bool]:
     """The report, and whether a definition asks for the running kernel."""
-    found = advisory_formats.security(catalogue.of(scope))
+    found = security(catalogue.of(scope))
     if not found:
         return ScopeReport(scope, snapshot.id, 0, (), ()), False
     path = oval.path(scope)
-    definitions = oval.write(scope, found, catalogue, advisory_formats.issuer(mirror))
+    definitions = oval.write(scope, found, catalogue, advisories.issuer(mirror))
     described = characteristics.describe(definitions, host, path)
     said = mirror.scanner.analyse(definitions, described.data)
     findings = results.findings(said, described.packages)

@@ -29,13 +29,14 @@ from ..ports import (
     Transport,
     VettingRecords,
 )
+from .memory import Memory
 
 
 class Mirror(NamedTuple):
     """The ports, wired. What only a changed upstream needs is made when it is needed.
 
-    `signer` is None where the configuration names no `signing_key`, `executor` where it names no
-    `workers`.
+    `memory` is of this run. `signer` is None where the configuration names no `signing_key`,
+    `executor` where it names no `workers`.
     """
 
     config: Config
@@ -59,6 +60,7 @@ class Mirror(NamedTuple):
     vetting: VettingRecords
     solver: Callable[[Path], Solver]
     metadata_filter: Callable[[Path], MetadataFilter]
+    memory: Memory
     executor: Executor | None = None
 
 

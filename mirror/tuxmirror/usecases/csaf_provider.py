@@ -7,7 +7,6 @@ documents that were published last.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Mapping
 
@@ -40,7 +39,6 @@ class CsafProvider:
     def make(self, mirror: Mirror, showing: Showing, owner: str) -> Collection[File]:
         # Every sync asks what is wanted; few make anything.
         from ..core.advisory.formats import csaf_provider
-        from .advisory_formats import issuer
 
         key = None
         files = {}
@@ -50,7 +48,9 @@ class CsafProvider:
             key = csaf_provider.Key(signer.fingerprint, signer.public_key())
             files[csaf_provider.KEY] = key.data
         scopes, updated = _scopes(mirror, showing), _updated(mirror, showing)
-        files[csaf_provider.METADATA] = csaf_provider.metadata(issuer(mirror), scopes, updated, key)
+        files[csaf_provider.METADATA] = csaf_provider.metadata(
+            advisories.issuer(mirror), scopes, updated, key
+        )
         return [File(path, mirror.pool.add(data), len(data)) for path, data in files.items()]
 
 
@@ -60,30 +60,31 @@ def signs(mirror: Mirror) -> bool:
 
 
 def signatures(
-    mirror: Mirror, channel: str, scope: Scope, documents: Mapping[str, bytes]
-) -> dict[str, bytes]:
-    """`.asc` files of these documents, by path; nothing where they are not signed.
+    mirror: Mirror, channel: str, scope: Scope, documents: Collection[File]
+) -> list[File]:
+    """`.asc` files of these documents, in the pool as they are; none where they are not signed.
 
     Raises:
         ConfigError, SignatureError: they cannot be.
     """
     if not signs(mirror) or mirror.signer is None:
-        return {}
+        return []
     signer = mirror.signer()
-    digests = {path: hashlib.sha256(data).hexdigest() for path, data in documents.items()}
     # What the other channel showed first is signed already.
     known = {
         **_recall(mirror, publications.CANDIDATE, scope, signer.fingerprint),
         **_recall(mirror, channel, scope, signer.fingerprint),
     }
-    fresh = {digests[p]: data for p, data in documents.items() if digests[p] not in known}
+    wanted = sorted({file.sha256 for file in documents})
+    fresh = [sha256 for sha256 in wanted if sha256 not in known]
     if fresh:
-        made = signer.sign(list(fresh.values()))
+        made = signer.sign([mirror.pool.read(sha256) for sha256 in fresh])
         known.update({sha256: one.decode() for sha256, one in zip(fresh, made)})
-    kept = {sha256: known[sha256] for sha256 in sorted(set(digests.values()))}
+    kept = {sha256: known[sha256] for sha256 in wanted}
     note = json.dumps({"fingerprint": signer.fingerprint, "signatures": kept})
     mirror.state.set_note(_note(channel, scope), note.encode())
-    return {f"{path}.asc": kept[sha256].encode() for path, sha256 in digests.items()}
+    signed = [(f"{file.path}.asc", kept[file.sha256].encode()) for file in documents]
+    return [File(path, mirror.pool.add(data), len(data)) for path, data in signed]
 
 
 def _recall(mirror: Mirror, channel: str, scope: Scope, fingerprint: str) -> dict[str, str]:

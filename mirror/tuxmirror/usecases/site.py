@@ -16,6 +16,7 @@ from ..core.errors import MirrorError
 from ..core.site import SitePart
 from ..core.snapshot import File, Snapshot
 from .context import Mirror
+from .memory import Memory
 
 # Another publish to the channel makes its parts meanwhile.
 _PATIENCE = 600.0
@@ -93,6 +94,8 @@ def changed(mirror: Mirror, channel: str, snapshot: Snapshot) -> list[SitePart]:
 
 def remake(mirror: Mirror, channel: str, owner: str) -> None:
     """Bring the contents of a shown part into the pool again: the same inputs, the same bytes."""
+    # What this run has made already, the pool may have lost since.
+    mirror = mirror._replace(memory=Memory())
     showing = _showing(mirror, channel, None)._replace(parts=mirror.publisher.site(channel))
     for contributor in contributors():
         if owner in contributor.wanted(mirror, showing):

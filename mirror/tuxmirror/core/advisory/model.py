@@ -187,6 +187,11 @@ class Advisory:
         return replace(self, severity=severity)
 
 
+def security(found: Iterable[Advisory]) -> list[Advisory]:
+    """Those that formats about vulnerabilities speak of."""
+    return [advisory for advisory in found if advisory.kind == SECURITY]
+
+
 def sort_key(package: FixedPackage) -> tuple[object, ...]:
     """Stable, and defined where one has a module and another has none."""
     module = package.module or ("",) * 5

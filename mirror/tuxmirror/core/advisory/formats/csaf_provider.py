@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from ...snapshot import File
 from ..model import Scope
 from . import csaf
 from .context import Issuer, stamp
@@ -32,14 +33,10 @@ class Key(NamedTuple):
     data: bytes
 
 
-def documents_of(scope: Scope, documents: Mapping[str, bytes]) -> dict[str, bytes]:
-    """The scope's CSAF documents among all its files, by path below the channel."""
+def documents_of(scope: Scope, files: Iterable[File]) -> list[File]:
+    """The scope's CSAF documents among all its files, which have paths below the channel."""
     folder = f"{csaf.folder(scope)}/"
-    return {
-        path: data
-        for path, data in documents.items()
-        if path.startswith(folder) and path.endswith(".json")
-    }
+    return [f for f in files if f.path.startswith(folder) and f.path.endswith(".json")]
 
 
 def listing(scope: Scope, documents: Mapping[str, bytes]) -> dict[str, bytes]:
