@@ -1,14 +1,16 @@
 """`./dev bench tracker`: 5,000 advisories and 15,000 CVEs, from nothing and with one more.
 
-One more is measured twice: the first makes the list of advisories a part longer, so that all of
-its parts change; the second does not, as most do not. Each is a catalogue of its own, for a run
-is a process of its own and finds nothing computed.
+One more is measured twice: the first makes the list of advisories a part longer; the second does
+not, as most do not. Each is a process of its own, as a run is: it loads what it needs, compiles the
+templates, and finds nothing computed. The model itself is there before, as the other formats of the
+same publish have asked for it.
 
 The target: 30 s and 2 s, and a first page of 100 kB with its style and script.
 """
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import time
@@ -41,15 +43,11 @@ Row = tuple[str, float, float, str]
 
 def run(folder: Path) -> list[Row]:
     shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
     rows: list[Row] = []
-    mirror = _mirror(folder)
     for more, what in enumerate(("from nothing", "one more advisory", "and one more")):
-        known = catalogue(ADVISORIES, CVES)
-        for number in range(more):
-            known = with_one_more(known, number)
-        files = _timed(rows, f"{what}: pages", lambda known=known: _make(mirror, known))
-        part = sites.part("tracker", sites.digest(what), files)
-        _timed(rows, f"{what}: switch", lambda part=part: _publish(mirror, part))
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            rows += process.apply(_publish, (folder, more, what))
     shown = folder / "public" / "vetted"
     first = [(shown / path).stat().st_size for path in (paths.INDEX, paths.STYLE, paths.SCRIPT)]
     rows.append(("first page, style and script", 0.0, 0.0, f"{sum(first):,} bytes"))
@@ -57,8 +55,18 @@ def run(folder: Path) -> list[Row]:
     return rows
 
 
+def _publish(folder: Path, more: int, what: str) -> list[Row]:
+    rows: list[Row] = []
+    known = catalogue(ADVISORIES, CVES)
+    for number in range(more):
+        known = with_one_more(known, number)
+    mirror = _mirror(folder)
+    files = _timed(rows, f"{what}: pages", lambda: _make(mirror, known))
+    _timed(rows, f"{what}: switch", lambda: _switch(mirror, what, files))
+    return rows
+
+
 def _mirror(folder: Path) -> types.SimpleNamespace:
-    folder.mkdir(parents=True)
     state, pool = FileState(folder / "store"), FilePool(folder / "store" / "pool")
     publisher = FilePublisher(folder / "public", folder / "store", pool, state)
     return types.SimpleNamespace(
@@ -69,10 +77,12 @@ def _mirror(folder: Path) -> types.SimpleNamespace:
 def _make(mirror: types.SimpleNamespace, known: Catalogue) -> list[File]:
     release, pins = fips.parse(_MANIFEST.read_text(), str(_MANIFEST))
     _, made = Maker(mirror, "vetted").make(known, _NOTHING, {release: pins}, (), END)
+    mirror.pool.flush()
     return [File(path, sha256, size) for path, (_, sha256, size) in made.items()]
 
 
-def _publish(mirror: types.SimpleNamespace, part: sites.SitePart) -> list[File]:
+def _switch(mirror: types.SimpleNamespace, what: str, files: list[File]) -> list[File]:
+    part = sites.part("tracker", sites.digest(what), files)
     mirror.publisher.publish_site("vetted", [part])
     return list(part.files)
 
@@ -95,6 +105,6 @@ def markdown(rows: list[Row]) -> str:
         "",
         "| | seconds | processor | |",
         "|---|---:|---:|---|",
-        *(f"| {what} | {wall:.1f} | {cpu:.1f} | {said} |" for what, wall, cpu, said in rows),
+        *(f"| {what} | {wall:.2f} | {cpu:.2f} | {said} |" for what, wall, cpu, said in rows),
     ]
     return "\n".join(lines) + "\n"
