@@ -208,7 +208,7 @@ def growth(bench: Bench) -> list[Row]:
 def dnf_plugin(bench: Bench) -> list[Row]:
     """What the DNF plugin adds to a command, in a report of its own."""
     tree = bench.tree(30000, upstream.tiny)
-    return _figures("plugin", plugin, plugin.run(tree, bench.rounds * 10))
+    return _figures("plugin", plugin, plugin.run(tree, bench.rounds))
 
 
 def registrations(bench: Bench) -> list[Row]:
@@ -222,7 +222,7 @@ def serving(bench: Bench) -> list[Row]:
     """nginx with the gate and without, in a report of its own."""
     from . import serving
 
-    return _figures("serving", serving, serving.run(bench.folder / "serving", bench.rounds * 8))
+    return _figures("serving", serving, serving.run(bench.folder / "serving", bench.rounds * 20))
 
 
 def _figures(name: str, part: ModuleType, found: list[Figure]) -> list[Row]:
