@@ -206,6 +206,19 @@ def test_a_lost_signature_gives_the_snapshot_a_successor_at_once(cut, customer):
     assert cut.manifest()["id"] == fresh["id"]
 
 
+def test_what_newer_libraries_compress_otherwise_is_signed_anew(cut, customer, monkeypatch):
+    old, offered = cut.manifest()["id"], cut.offered()
+    [lost] = [sha for path, sha in own(cut)["BaseOS/x86_64"].items() if kind(path) == "primary"]
+    rot(cut, lost)
+    cut.write_conf()
+    monkeypatch.setattr("tuxmirror.adapters.metadata_filter._GZIP_LEVEL", 1)
+    assert cli.main(["-c", str(cut.conf), "verify", "--repair"]) == 0
+    assert cut.manifest()["id"] != old
+    assert cut.offered() == offered
+    cut.call("verify")
+    customer.dnf("install", "curl", "openssl", "tzdata")
+
+
 def test_without_the_secret_key_it_is_told_what_is_missing(cut, tmp_path, keys):
     old = cut.manifest()["id"]
     lose_signatures(cut)
@@ -242,6 +255,7 @@ def test_what_somebody_rolled_back_from_does_not_come_back_by_its_successor(cut)
     assert cut.manifest()["id"] == successors.get(back, back)
 
 
+@pytest.mark.full
 def test_a_rollback_leads_to_the_successor_of_what_was_shown_then(cut):
     old = cut.manifest()["id"]
     lost = own(cut)

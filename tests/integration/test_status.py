@@ -2,7 +2,7 @@
 
 import json
 
-from tests.support.mirror import TREE, run
+from tests.support.mirror import OS_DIR, TREE, run
 from tests.support.rpms import RpmSpec
 
 pytest_plugins = ("tests.support.mirror_fixtures",)
@@ -98,6 +98,35 @@ def samples(path):
         for family in text_string_to_metric_families(path.read_text())
         for sample in family.samples
     }
+
+
+def test_what_the_last_verify_found_is_remembered(site, tmp_path):
+    site.main["metrics_file"] = metrics = tmp_path / "tuxmirror.prom"
+    assert site.sync().status == 0
+    assert document(site)["last_verify"] is None
+    assert "never verified" in status(site)
+    for package in (site.public / "vetted" / OS_DIR).glob("Packages/[ab]*.rpm"):
+        package.write_bytes(b"rotten")
+    assert site.run("verify").status == 4
+    found = document(site)["last_verify"]
+    assert found["damaged"] >= 2
+    assert "alpha" in " ".join(found["named"])
+    assert document(site)["level"] == "trouble"
+    assert "1 needs you" in status(site)
+    assert "tuxmirror verify --repair" in status(site)
+    assert samples(metrics)["tuxmirror_verify_damaged", TREE, None] == found["damaged"]
+    # A sync looks at no old content: it changes nothing about that.
+    assert site.sync().status == 0
+    assert document(site)["level"] == "trouble"
+    assert site.run("verify", "--repair").status == 0
+    found = document(site)["last_verify"]
+    assert (found["damaged"], found["named"]) == (0, [])
+    assert found["repaired"] >= 2
+    assert "1 tree: 1 well" in status(site)
+    assert f"{found['repaired']} repaired" in status(site)
+    assert samples(metrics)["tuxmirror_verify_damaged", TREE, None] == 0
+    assert samples(metrics)["tuxmirror_verify_repaired", TREE, None] == found["repaired"]
+    assert samples(metrics)["tuxmirror_last_verify_timestamp_seconds", TREE, None] == found["time"]
 
 
 def test_on_request_they_are_written_into_the_store(site):

@@ -40,6 +40,24 @@ def error(status, message="it broke"):
     return {"error": "x", "message": message, "exit_status": status}
 
 
+def verified(damaged=0, repaired=0):
+    named = ["a.rpm: missing in the pool"] * damaged
+    return {"time": NOW - HOUR, "damaged": damaged, "repaired": repaired, "named": named}
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [
+        (None, "never verified"),
+        (verified(), "verified 60 min ago: all as it was"),
+        (verified(0, 3), "verified 60 min ago: 3 repaired"),
+        (verified(1, 3), "verified 60 min ago: damaged"),
+    ],
+)
+def test_when_it_was_verified_last_is_a_fact(last, words):
+    assert words in statuspage.facts(tree(last_verify=last), NOW)
+
+
 @pytest.mark.parametrize(
     ("changes", "level", "words"),
     [
@@ -57,6 +75,14 @@ def error(status, message="it broke"):
         ({"held": {"vetted": [SHOWN["snapshot"]]}}, "attention", "is held"),
         ({"held": {"vetted": ["0" * 16]}}, "ok", None),
         ({"quarantine": [{"message": "m", "file": "/q"}]}, "trouble", "1 file was refused"),
+        ({"last_verify": verified()}, "ok", None),
+        ({"last_verify": verified(repaired=3)}, "ok", None),
+        (
+            {"last_verify": verified(1)},
+            "trouble",
+            "1 thing damaged, by the verify 60 min ago (a",
+        ),
+        ({"last_verify": verified(2)}, "trouble", "tuxmirror verify --repair almalinux/9.2"),
     ],
 )
 def test_each_state_has_its_level(changes, level, words):

@@ -35,6 +35,11 @@ class _Gauges:
         self.sync = gauge("last_sync_timestamp_seconds", "When the last sync ended", "tree")
         self.failed = gauge("last_sync_exit_status", "How it ended; 0 is well", "tree")
         self.upstream = gauge("upstream_timestamp_seconds", "Upstream's TIME", "tree")
+        self.verified = gauge("last_verify_timestamp_seconds", "When verify last looked", "tree")
+        self.rotten = gauge(
+            "verify_damaged", "What it found damaged and could not, or was not to, repair", "tree"
+        )
+        self.repaired = gauge("verify_repaired", "What it repaired", "tree")
         self.quarantined = gauge("quarantined_files", "Refused files that are kept", "tree")
         place = ("tree", "channel")
         self.made = gauge("snapshot_created_timestamp_seconds", "Of what is shown", *place)
@@ -56,6 +61,11 @@ class _Gauges:
             self.failed.labels(name).set(error.get("exit_status", 0))
         if tree["upstream_time"]:
             self.upstream.labels(name).set(tree["upstream_time"])
+        last = tree.get("last_verify")
+        if last:
+            self.verified.labels(name).set(last["time"])
+            self.rotten.labels(name).set(last["damaged"])
+            self.repaired.labels(name).set(last["repaired"])
         self.quarantined.labels(name).set(len(tree["quarantine"]))
         for channel, state in {**tree["channels"], "candidate": tree["candidate"]}.items():
             if state is not None:

@@ -30,6 +30,7 @@ def findings(tree: Mapping[str, Any], now: float) -> list[Finding]:
     """The worst first; empty where all is well."""
     found = [
         *_last_run(tree, now),
+        *_last_verify(tree, now),
         *_channels(tree),
         *_upstream(tree, now),
         *_kept_back(tree),
@@ -66,6 +67,21 @@ def _last_run(tree: Mapping[str, Any], now: float) -> list[Finding]:
     if tree["comes_by"] == "sync" and now - tree["last_sync"] > _SYNC_DUE:
         return [Finding(ATTENTION, f"not synced for {lasted(now - tree['last_sync'])}")]
     return []
+
+
+def _last_verify(tree: Mapping[str, Any], now: float) -> list[Finding]:
+    """That nobody ever looked is no trouble."""
+    last = tree.get("last_verify")
+    if not last or not last["damaged"]:
+        return []
+    number = last["damaged"]
+    what = "1 thing" if number == 1 else f"{number} things"
+    first = "; ".join(last["named"][:1])
+    text = (
+        f"{what} damaged, by the verify {ago(last['time'], now)} ({first}):"
+        f" tuxmirror verify --repair {tree['tree']}"
+    )
+    return [Finding(TROUBLE, text)]
 
 
 def _channels(tree: Mapping[str, Any]) -> list[Finding]:

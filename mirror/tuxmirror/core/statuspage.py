@@ -126,6 +126,7 @@ def facts(tree: Mapping[str, Any], now: float) -> list[str]:
     ]
     if tree["upstream_time"]:
         found.append(f"upstream moved {ago(tree['upstream_time'], now)}, by its TIME")
+    found.append(_verified(tree.get("last_verify"), now))
     for channel, policy in tree.get("policy", {}).items():
         if policy["held"]:
             until = policy["until"]
@@ -136,6 +137,15 @@ def facts(tree: Mapping[str, Any], now: float) -> list[str]:
     if tree["metadata_signature"] == "local":
         found.append("packages of our own")
     return found
+
+
+def _verified(last: Mapping[str, Any] | None, now: float) -> str:
+    if not last:
+        return "never verified"
+    what = "damaged" if last["damaged"] else "all as it was"
+    if last["repaired"] and not last["damaged"]:
+        what = f"{last['repaired']} repaired"
+    return f"verified {ago(last['time'], now)}: {what}"
 
 
 def _utc(seconds: int) -> str:

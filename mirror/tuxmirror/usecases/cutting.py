@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from ..core.errors import ConfigError, MetadataError, MirrorError
 from ..core.names import REPODATA
 from ..core.package import Package
 from ..core.policy.outcome import Selection
+from ..core.repomd import Repomd
 from ..core.snapshot import File, Origin, Repository, Snapshot, Vetting
 from ..ports import Filtered, Metadata, Signer
 from . import contents, manifest, metadata
@@ -166,38 +167,19 @@ class _Cut:
         return [package for package in packages if package.sha256 in kept]
 
     def make(self, folder: Path, origin: Origin) -> None:
-        """Cut, read back and compared: text is not trusted to be what it looks like."""
+        """Cut, and read back."""
         self.origin = replace(origin, shown=self._shown_files)
         cutter = self._mirror.metadata_filter(folder)
         self.filtered = cutter.cut(
             self._source, self._shown, self._packages, self._selection, folder
         )
-        self._index = repomd.parse(self.filtered.repomd)
-        self._places = {
-            file.sha256: self.filtered.made.get(file.location)
-            or self._mirror.pool.path(file.sha256)
-            for file in self._index.files
-        }
-        content = metadata.read(self._mirror, folder, self._index, self._places)
-        if sorted(content.packages) != sorted(self._packages):
-            raise MetadataError(
-                "the metadata that was cut describes other packages",
-                expected=f"{len(self._packages)} packages as they were verified",
-                found=f"{len(content.packages)} packages",
-                way_out="please report this; nothing was published",
-            )
+        self._index = checked(self._mirror, folder, self.filtered, self._packages)
 
     def adopt(self, signature: bytes, fingerprint: str) -> Repository:
         """Into the pool."""
         pool = self._mirror.pool
-        for file in self._index.files:
-            made = self.filtered.made.get(file.location)
-            if made is not None:
-                pool.adopt(made, file.sha256)
-        files = [File(p.location, p.sha256, p.size) for p in self._packages]
-        files += [File(file.location, file.sha256, file.size) for file in self._index.files]
-        for path, data in ((REPOMD, self.filtered.repomd), (SIGNATURE, signature)):
-            files.append(File(path, pool.add(data), len(data)))
+        files = adopted(self._mirror, self.filtered, self._index, self._packages)
+        files.append(File(SIGNATURE, pool.add(signature), len(signature)))
         described = {package.sha256: package.description for package in self._packages}
         return replace(
             self._repository,
@@ -210,6 +192,45 @@ class _Cut:
             verified=pool.add(snapshots.encode_verified(described)),
             origin=self.origin,
         )
+
+
+def checked(
+    mirror: Mirror, folder: Path, filtered: Filtered, packages: Sequence[Package]
+) -> Repomd:
+    """The index of what was cut, read back and compared: text is not trusted to be what it looks
+    like.
+
+    Raises:
+        MetadataError: it describes others than `packages`.
+    """
+    index = repomd.parse(filtered.repomd)
+    places = {
+        file.sha256: filtered.made.get(file.location) or mirror.pool.path(file.sha256)
+        for file in index.files
+    }
+    content = metadata.read(mirror, folder, index, places)
+    if sorted(content.packages) != sorted(packages):
+        raise MetadataError(
+            "the metadata that was cut describes other packages",
+            expected=f"{len(packages)} packages as they were verified",
+            found=f"{len(content.packages)} packages",
+            way_out="please report this; nothing was published",
+        )
+    return index
+
+
+def adopted(
+    mirror: Mirror, filtered: Filtered, index: Repomd, packages: Iterable[Package]
+) -> list[File]:
+    """The files of the repository, into the pool what is new of them; but for its signature."""
+    for file in index.files:
+        made = filtered.made.get(file.location)
+        if made is not None:
+            mirror.pool.adopt(made, file.sha256)
+    files = [File(p.location, p.sha256, p.size) for p in packages]
+    files += [File(file.location, file.sha256, file.size) for file in index.files]
+    data = filtered.repomd
+    return [*files, File(REPOMD, mirror.pool.add(data), len(data))]
 
 
 def counts(selection: Selection, pulled: int) -> Mapping[str, int]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from ..core import journal
 from ..core import publication as rules
 from ..core import snapshot as snapshots
 from ..core.config import Tree
@@ -93,6 +94,8 @@ def _publish_to(
                 mirror.config.grace,
                 replace=allow_mass_change,
             )
+            if action == journal.REPAIR:
+                publication = _without_lost(mirror, publication)
             retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
             contents = [*files.values(), *retained]
             with _recorded(mirror, tree, channel, action, previous, snapshot, said):
@@ -127,6 +130,13 @@ def _recorded(
             with contextlib.suppress(MirrorError):
                 mirror.journal.append(int(mirror.clock()), "failed", **what, reason=error.message)
         raise
+
+
+def _without_lost(mirror: Mirror, publication: rules.Publication) -> rules.Publication:
+    """What nobody can have any more is not kept for those who ask for it."""
+    lost = mirror.pool.missing(file.sha256 for file in publication.retained)
+    retained = tuple(file for file in publication.retained if file.sha256 not in lost)
+    return publication._replace(retained=retained)
 
 
 def _expired(publication: rules.Publication, now: int) -> bool:

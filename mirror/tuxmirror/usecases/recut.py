@@ -1,16 +1,18 @@
 """Filtered metadata that was lost, cut again: the same cut of the same metadata is the same bytes.
 
 What was left out is told by the file lists, which say what was there before and after. A signature
-cannot be made again: `successor` makes another one.
+cannot be made again; nor can the rest, where a newer library compresses it otherwise: then
+`successor` takes what came out, under another signature.
 """
 
 from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from ..core import snapshot as snapshots
 from ..core.config import Tree
@@ -18,20 +20,38 @@ from ..core.errors import MirrorError
 from ..core.package import Package
 from ..core.policy.builds import ModuleBuild, artifact
 from ..core.policy.outcome import Selection
-from ..core.snapshot import Repository, Snapshot
+from ..core.snapshot import File, Repository, Snapshot
 from ..ports import Filtered
-from . import contents
+from . import contents, cutting
 from .context import Mirror
 from .inventory import Wanted
+from .upstream import SIGNATURE
 
 
-def mend(mirror: Mirror, tree: Tree, lost: Collection[str], kept: Sequence[Snapshot]) -> None:
-    """Put what can be made again of `lost` (SHA-256) into the pool; what cannot, stays lost."""
+class Draft(NamedTuple):
+    """A repository that is to be signed: `files` but for the signature, and what it is apart from
+    its file list, which is that of the one that it takes the place of."""
+
+    name: str
+    repository: Repository
+    files: Sequence[File]
+
+
+def mend(
+    mirror: Mirror, tree: Tree, lost: Collection[str], kept: Sequence[Snapshot]
+) -> list[Draft]:
+    """Put what can be made again of `lost` (SHA-256) into the pool; what cannot, stays lost.
+
+    Gives the cuts that came out otherwise than they were.
+    """
+    drafts: list[Draft] = []
     for name, repository, whole in _cuts(kept):
         # Where its source is lost as well: what is missing is told by whoever looks again.
         with contextlib.suppress(MirrorError):
-            if _files(mirror, repository) & set(lost):
-                _recut(mirror, tree, name, repository, whole, lost, kept)
+            gone = _files(mirror, repository) & set(lost)
+            if gone:
+                drafts += _recut(mirror, tree, name, repository, whole, gone, kept)
+    return drafts
 
 
 def made(mirror: Mirror, kept: Sequence[Snapshot]) -> set[str]:
@@ -85,9 +105,9 @@ def _recut(
     name: str,
     repository: Repository,
     whole: Repository,
-    lost: Collection[str],
+    gone: Set[str],
     kept: Sequence[Snapshot],
-) -> None:
+) -> list[Draft]:
     before, after = _files(mirror, whole, True), _files(mirror, repository, True)
     source = contents.metadata_of(mirror, tree, name, whole)
     everything = contents.read(mirror, tree, name, whole).packages
@@ -97,7 +117,7 @@ def _recut(
     if extra:
         described = _describing(mirror, name, repository, extra, kept)
         if described is None:
-            return
+            return []
         shown = contents.metadata_of(mirror, tree, name, described)
         there = contents.read(mirror, tree, name, described).packages
         packages += [package for package in there if package.sha256 in extra]
@@ -111,7 +131,7 @@ def _recut(
             {name: frozenset(before - after)}, {name: frozenset(extra)}, {name: out}, {name: own}
         )
         made = cutter.cut(source, shown, packages, selection, Path(folder))
-        _adopt(mirror, made, repository, lost)
+        return _adopt(mirror, Path(folder), name, repository, made, packages, gone)
 
 
 def _modules(
@@ -128,13 +148,31 @@ def _modules(
     return out, own - {module.nsvc for module in current}
 
 
-def _adopt(mirror: Mirror, made: Filtered, repository: Repository, lost: Collection[str]) -> None:
-    for path in made.made.values():
-        digest = path.name.partition("-")[0]
-        if digest in lost:
-            mirror.pool.adopt(path, digest)
-    if repository.repomd in lost:
-        mirror.pool.add(made.repomd)
+def _adopt(
+    mirror: Mirror,
+    folder: Path,
+    name: str,
+    repository: Repository,
+    made: Filtered,
+    packages: Sequence[Package],
+    gone: Set[str],
+) -> list[Draft]:
+    listed = snapshots.decode_files(mirror.pool.read(repository.files))
+    signature = {file.sha256 for file in listed if file.path == SIGNATURE}
+    paths = {path.name.partition("-")[0]: path for path in made.made.values()}
+    index = cutting.checked(mirror, folder, made, packages)
+    if index.sha256 == repository.repomd:
+        for sha in gone & paths.keys():
+            mirror.pool.adopt(paths[sha], sha)
+        if repository.repomd in gone:
+            mirror.pool.add(made.repomd)
+        return []
+    if gone <= signature:
+        # All else is there, as it was shown.
+        return []
+    files = cutting.adopted(mirror, made, index, packages)
+    fresh = replace(repository, repomd=index.sha256, revision=index.revision)
+    return [Draft(name, fresh, files)]
 
 
 def _describing(

@@ -18,6 +18,7 @@ from .context import Mirror
 from .fetch import Job
 from .inventory import FILE_LIST, VERIFIED, Wanted
 from .local import LocalDirectory, staging
+from .recut import Draft
 from .upstream import Upstream
 
 Thing = TypeVar("Thing")
@@ -29,10 +30,11 @@ def repair(
     lost: Sequence[Wanted],
     kept: Sequence[Snapshot],
     sources: Sequence[str] = (),
-) -> None:
+) -> list[Draft]:
     """What can be had is in the pool afterwards; why the rest cannot is told.
 
-    Asked are the tree's own roots, `sources`, and the vault. The caller holds the tree's lock.
+    Gives the repositories that could be cut anew and came out otherwise than they were. Asked are
+    the tree's own roots, `sources`, and the vault. The caller holds the tree's lock.
 
     Raises:
         StorageError.
@@ -48,7 +50,7 @@ def repair(
         own = recut.made(mirror, kept)
         metadata = [f for f in lost if _is_metadata(f) and f.sha256 not in own]
         _metadata(mirror, tree, [*metadata, *more], roots, here, problems)
-        recut.mend(mirror, tree, {f.sha256 for f in lost if _is_metadata(f)}, kept)
+        drafts = recut.mend(mirror, tree, {f.sha256 for f in lost if _is_metadata(f)}, kept)
         known = _known(mirror, tree)
         jobs = {
             file.sha256: Job(
@@ -74,6 +76,7 @@ def repair(
     mirror.pool.flush()
     for problem in problems:
         mirror.reporter.event("warning", tree=tree.name, message=str(problem))
+    return drafts
 
 
 def _is_metadata(file: Wanted) -> bool:

@@ -9,7 +9,7 @@ from ..core import health
 from ..core.config import Tree
 from ..core.errors import MirrorError
 from ..core.policy.rules import REQUIRED, Channel
-from . import following
+from . import following, last_verify
 from .context import Mirror
 from .source import BUNDLE
 
@@ -41,6 +41,7 @@ def _tree(mirror: Mirror, tree: Tree) -> dict[str, object]:
         "comes_by": _comes_by(mirror, tree),
         "last_sync": run.time if run else None,
         "last_error": run.error if run else None,
+        "last_verify": _verified(mirror, tree),
         "upstream_time": seen.value or None if seen else None,
         "max_age": _max_age(mirror, tree),
         "candidate": _candidate(mirror, tree),
@@ -49,6 +50,12 @@ def _tree(mirror: Mirror, tree: Tree) -> dict[str, object]:
         "policy": _policy(mirror, tree),
         "quarantine": mirror.state.quarantined(tree.name),
     }
+
+
+def _verified(mirror: Mirror, tree: Tree) -> dict[str, object] | None:
+    """None before the first `verify`."""
+    last = last_verify.read(mirror, tree.name)
+    return last._asdict() if last else None
 
 
 def _comes_by(mirror: Mirror, tree: Tree) -> str:

@@ -1,9 +1,9 @@
 """A snapshot that lost a signature of the mirror's own gets a successor, signed anew.
 
-Upstream's signatures are fetched again; one of ours says when it was made. So the
-repository gets another one over the same metadata, and each snapshot that has it a successor: other
-in the signature and in its id, and in nothing else. It takes the place of the old one wherever that
-stood, in an order that a run which was cut short goes on from:
+Upstream's signatures are fetched again; one of ours says when it was made, and never comes out the
+same. So the repository gets another one, and each snapshot that has it a successor: of the same
+packages and the same words about them, under another id. It takes the place of the old one wherever
+that stood, in an order that a run which was cut short goes on from:
 
     record, held    saved; a rollback away from the one is one away from the other
     candidate       what was verified last
@@ -21,11 +21,11 @@ from ..core import journal
 from ..core import snapshot as snapshots
 from ..core.config import Tree
 from ..core.errors import ConfigError, MirrorError
-from ..core.kinds import REPOMD
 from ..core.snapshot import LOCAL, File, Repository, Snapshot
 from . import inventory, manifest
 from .context import Mirror
 from .publish import publish, showing
+from .recut import Draft
 from .source import BUNDLE
 from .upstream import SIGNATURE
 
@@ -52,9 +52,14 @@ def came_by_bundle(mirror: Mirror, tree: Tree) -> bool:
 
 
 def replace_unsigned(
-    mirror: Mirror, tree: Tree, kept: Sequence[Snapshot], lost: Collection[str]
+    mirror: Mirror,
+    tree: Tree,
+    kept: Sequence[Snapshot],
+    lost: Collection[str],
+    drafts: Iterable[Draft] = (),
 ) -> list[MirrorError]:
-    """Replace those of `kept` that lack a signature of ours, which is among `lost` (SHA-256).
+    """Replace those of `kept` that lack a signature of ours, which is among `lost` (SHA-256), or
+    have a repository of which there is a draft.
 
     Gives what went wrong with channels, which then stay as they were. The caller holds the tree's
     lock.
@@ -64,6 +69,7 @@ def replace_unsigned(
         StorageError.
     """
     wanted = _unsigned(mirror, tree, kept, lost)
+    wanted.update({draft.repository.files: draft for draft in drafts})
     if not wanted:
         return []
     fresh = _signed(mirror, kept, wanted, lost)
@@ -88,18 +94,21 @@ def replace_unsigned(
 
 def _unsigned(
     mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], lost: Collection[str]
-) -> dict[str, tuple[str, Repository]]:
-    """Name and record of each repository that lacks nothing but our signature, by file list."""
-    found: dict[str, tuple[str, Repository]] = {}
+) -> dict[str, Draft]:
+    """Each repository that lacks nothing but our signature, by its file list."""
+    found: dict[str, Draft] = {}
     for snapshot in kept:
         for name, repository in snapshot.repositories.items():
             if repository.files in found or not signs(mirror, tree, repository):
                 continue
             if repository.files in lost:
                 continue
-            files = {f.path: f.sha256 for f in _files(mirror, repository)}
-            if files.get(SIGNATURE) in lost and files.get(REPOMD, "") not in lost:
-                found[repository.files] = (name, repository)
+            files = _files(mirror, repository)
+            others = [file for file in files if file.path != SIGNATURE]
+            metadata = {file.sha256 for file in others if not file.path.endswith(".rpm")}
+            unsigned = any(file.path == SIGNATURE and file.sha256 in lost for file in files)
+            if unsigned and metadata.isdisjoint(lost):
+                found[repository.files] = Draft(name, repository, others)
     return found
 
 
@@ -110,16 +119,16 @@ def _files(mirror: Mirror, repository: Repository) -> list[File]:
 def _signed(
     mirror: Mirror,
     kept: Iterable[Snapshot],
-    wanted: Mapping[str, tuple[str, Repository]],
+    wanted: Mapping[str, Draft],
     lost: Collection[str],
 ) -> dict[str, Repository]:
     """What takes the place of each, by its file list."""
     fresh: dict[str, Repository] = {}
-    for files, (name, repository) in wanted.items():
-        twin = _twin(mirror, kept, name, repository, lost)
+    for files, draft in wanted.items():
+        twin = _twin(mirror, kept, draft, lost)
         if twin is not None:
             fresh[files] = twin
-    unsigned = {files: named[1] for files, named in wanted.items() if files not in fresh}
+    unsigned = {files: draft for files, draft in wanted.items() if files not in fresh}
     if not unsigned:
         return fresh
     if mirror.signer is None:
@@ -130,28 +139,28 @@ def _signed(
             way_out="name it, then the same command again; nothing was changed",
         )
     signer = mirror.signer()
-    documents = {r.repomd: mirror.pool.read(r.repomd) for r in unsigned.values()}
+    indexes = {draft.repository.repomd for draft in unsigned.values()}
+    documents = {sha: mirror.pool.read(sha) for sha in sorted(indexes)}
     signatures = dict(zip(documents, signer.sign(list(documents.values()))))
-    for files, repository in unsigned.items():
-        data = signatures[repository.repomd]
+    for files, draft in unsigned.items():
+        data = signatures[draft.repository.repomd]
         signature = File(SIGNATURE, mirror.pool.add(data), len(data))
-        others = [f for f in _files(mirror, repository) if f.path != SIGNATURE]
-        listed = mirror.pool.add(snapshots.encode_files([*others, signature]))
-        fresh[files] = replace(repository, files=listed, signed_by=signer.fingerprint)
+        listed = mirror.pool.add(snapshots.encode_files([*draft.files, signature]))
+        fresh[files] = replace(draft.repository, files=listed, signed_by=signer.fingerprint)
     return fresh
 
 
 def _twin(
     mirror: Mirror,
     kept: Iterable[Snapshot],
-    name: str,
-    repository: Repository,
+    draft: Draft,
     lost: Collection[str],
 ) -> Repository | None:
     """The same with a signature that is there: what a run before this one made, if it came so
     far."""
+    repository = draft.repository
     for snapshot in kept:
-        other = snapshot.repositories.get(name)
+        other = snapshot.repositories.get(draft.name)
         if other is None or other.files == repository.files or other.files in lost:
             continue
         if replace(other, files=repository.files) != repository:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from ..core.config import Tree
-from ..core.errors import MirrorError, VerificationError, gravest
+from ..core.errors import LockedError, MirrorError, VerificationError, gravest
 from ..core.snapshot import Snapshot
 from ..ports import Flaw
 from . import (
     inventory,
+    last_verify,
     prune,
     remains,
     signatures,
@@ -24,6 +26,7 @@ from .damage import flawed as _flawed
 from .damage import hashed as _hashed
 from .inventory import Wanted
 from .publish import extras, files_of, showing
+from .recut import Draft
 from .repair import repair
 
 
@@ -33,8 +36,13 @@ def verify(mirror: Mirror, trees: Sequence[Tree], mend: bool, sources: Sequence[
     `sources` are more roots of a tree, such as `https://vault.almalinux.org/9.2`, to mend from.
     """
     started = mirror.clock()
-    statuses = [_tree(mirror, tree, mend, sources) for tree in trees]
-    status = gravest([*statuses, verify_site.verify(mirror, mend)])
+    found = {tree.name: _tree(mirror, tree, mend, sources) for tree in trees}
+    beside = verify_site.verify(mirror, mend)
+    for name, each in found.items():
+        if each is not None:
+            last_verify.record(mirror, name, [*each.problems, *beside], each.repaired)
+    statuses = [LockedError.exit_status if each is None else each.status for each in found.values()]
+    status = gravest([*statuses, VerificationError.exit_status if beside else 0])
     _tell_strays(mirror)
     seconds = round(mirror.clock() - started, 3)
     mirror.reporter.event("done", exit_status=status, seconds=seconds)
@@ -50,27 +58,39 @@ def _tell_strays(mirror: Mirror) -> None:
             mirror.reporter.event("strays", files=files, bytes=size)
 
 
-def _tree(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> int:
+class _Found(NamedTuple):
+    """What is damaged and stays so, and how much no longer is."""
+
+    status: int
+    problems: list[MirrorError]
+    repaired: int
+
+
+def _tree(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> _Found | None:
+    """None where another run is at work: nobody looked."""
     try:
         with contextlib.ExitStack() as stack:
             if mend:
                 stack.enter_context(mirror.state.lock(tree.name))
-            damage = _check(mirror, tree, mend, sources)
+            problems, repaired = _check(mirror, tree, mend, sources)
     except MirrorError as error:
         mirror.reporter.event("error", **error.located(tree=tree.name).as_dict())
-        return error.exit_status
-    return VerificationError.exit_status if damage else 0
+        return None if isinstance(error, LockedError) else _Found(error.exit_status, [error], 0)
+    return _Found(VerificationError.exit_status if problems else 0, problems, repaired)
 
 
-def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> int:
-    """The number of things that are damaged, and stay so."""
+def _check(
+    mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]
+) -> tuple[list[MirrorError], int]:
+    """What is damaged and stays so, and how many things were repaired."""
     snapshots, problems = inventory.kept(mirror, tree)
     contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
     damaged = _damaged(mirror, tree, contents)
+    before = len(damaged)
     if damaged and mend:
-        repair(mirror, tree, [contents[sha] for sha in damaged], snapshots, sources)
+        drafts = repair(mirror, tree, [contents[sha] for sha in damaged], snapshots, sources)
         damaged = _settle(mirror, tree, contents, damaged)
-        troubles = _replace(mirror, tree, snapshots, damaged)
+        troubles = _replace(mirror, tree, snapshots, damaged, drafts)
         snapshots, problems = inventory.kept(mirror, tree)
         problems += troubles
         contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
@@ -82,12 +102,15 @@ def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> in
         current, _ = inventory.kept(mirror, tree)
         needed = {*inventory.retained(mirror, tree), *inventory.wanted(mirror, current)}
         damaged = {sha: error for sha, error in damaged.items() if sha in needed}
+    repaired = before - len(damaged) if mend else 0
     _tell_replaced(mirror, tree, snapshots)
     problems += damaged.values()
     problems += signatures.check(mirror, tree, snapshots, locked=mend)
     problems += verify_closure.check(mirror, tree, snapshots)
     for channel in mirror.publisher.channels():
-        problems += _published(mirror, tree, channel, mend)
+        flaws, mended = _published(mirror, tree, channel, mend)
+        problems += flaws
+        repaired += mended
     for problem in problems:
         mirror.reporter.event("damaged", **problem.located(tree=tree.name).as_dict())
     mirror.reporter.event(
@@ -98,7 +121,7 @@ def _check(mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]) -> in
         bytes=sum(file.size for file in contents.values()),
         damaged=len(problems),
     )
-    return len(problems)
+    return problems, repaired
 
 
 def _tell_replaced(mirror: Mirror, tree: Tree, kept: Sequence[Snapshot]) -> None:
@@ -148,31 +171,39 @@ def _settle(
 
 
 def _replace(
-    mirror: Mirror, tree: Tree, kept: Sequence[Snapshot], damaged: Mapping[str, MirrorError]
+    mirror: Mirror,
+    tree: Tree,
+    kept: Sequence[Snapshot],
+    damaged: Mapping[str, MirrorError],
+    drafts: Sequence[Draft],
 ) -> list[MirrorError]:
     """What went wrong where a signature of ours had to be made anew."""
     try:
-        return successor.replace_unsigned(mirror, tree, kept, damaged)
+        return successor.replace_unsigned(mirror, tree, kept, damaged, drafts)
     except MirrorError as error:
         return [error]
 
 
-def _published(mirror: Mirror, tree: Tree, channel: str, mend: bool) -> list[MirrorError]:
-    """What a channel shows otherwise than its record says."""
+def _published(
+    mirror: Mirror, tree: Tree, channel: str, mend: bool
+) -> tuple[list[MirrorError], int]:
+    """What a channel shows otherwise than its record says, and how much of that was put right."""
     with showing(mirror, tree):
         try:
             contents = _contents(mirror, tree, channel)
         except MirrorError as error:
-            return [error.located(path=channel)]
+            return [error.located(path=channel)], 0
         if contents is None:
-            return []
+            return [], 0
         problems = []
+        mended = 0
         for flaw in list(mirror.publisher.inspect(channel, tree.name, contents)):
             if mend and _mended(mirror, tree, channel, flaw):
+                mended += 1
                 mirror.reporter.event("repaired", tree=tree.name, path=f"{channel}: {flaw.path}")
             else:
                 problems.append(_flawed(channel, flaw))
-        return problems
+        return problems, mended
 
 
 def _contents(mirror: Mirror, tree: Tree, channel: str) -> dict[str, str] | None:

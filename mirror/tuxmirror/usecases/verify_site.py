@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..core.errors import MirrorError, VerificationError
+from ..core.errors import MirrorError
 from . import site
 from .context import Mirror
 from .damage import flawed, hashed
 from .inventory import Wanted
 
 
-def verify(mirror: Mirror, mend: bool) -> int:
-    """The exit status of that: 4 where damage remains."""
+def verify(mirror: Mirror, mend: bool) -> list[MirrorError]:
+    """What is damaged and stays so."""
     problems: list[MirrorError] = []
     for channel in mirror.publisher.channels():
         if not mirror.publisher.site_names(channel):
@@ -23,7 +23,7 @@ def verify(mirror: Mirror, mend: bool) -> int:
                 problems.append(error.located(path=channel))
     for problem in problems:
         mirror.reporter.event("damaged", **problem.as_dict())
-    return VerificationError.exit_status if problems else 0
+    return problems
 
 
 def _pool(mirror: Mirror, channel: str, mend: bool) -> list[MirrorError]:
