@@ -270,7 +270,11 @@ def test_list_filters(mirror):
     assert {"CLSA-2026:001", "CLSA-2026:002"} < everything
     assert ids("--severity", "critical") >= {"CLSA-2026:001"}
     assert ids("--package", "httpd") >= {"CLSA-2026:001"}
-    assert ids("--release", "8.10") == set()
+    assert ids("--release", "9.2") == everything
+    # Nothing found would read as nothing to fix.
+    for wrong, expected in (("--release=8.10", "9.2"), ("--severity=High", "Important")):
+        said = mirror.ask("advisory", "list", wrong, status=2)
+        assert expected in said.stderr
     assert ids("--package", "openssl-libs") < everything
 
 

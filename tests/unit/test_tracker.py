@@ -21,7 +21,7 @@ from tests.support.catalogues import END, catalogue, with_one_more
 from tuxmirror.adapters.pages import JinjaPages
 from tuxmirror.adapters.pool import FilePool
 from tuxmirror.adapters.state import FileState
-from tuxmirror.core import fips
+from tuxmirror.core import fips, sla
 from tuxmirror.core.advisory.model import Scope
 from tuxmirror.core.advisory.status import Status, StatusRecord
 from tuxmirror.core.errors import MetadataError
@@ -129,6 +129,13 @@ def test_csv_json_and_index_say_the_same(known):
     index = json.loads(data.search_index(material, rows))
     assert [c[0] for c in index["cves"]] == [row.cve for row in rows]
     assert {e["cve"] for e in read} == {row.cve for row in rows if row.releases}
+
+
+def test_the_figures_as_a_file_say_what_the_question_is_answered(known):
+    material = Material(known, now=END)
+    found = sla.reports([c._replace(statement='"\n\u2028\\') for c in material.clocks], END)
+    assert json.loads(data.sla_file(found)) == data.sla_document(found)
+    assert found[0].breaches
 
 
 def _read(table):

@@ -136,7 +136,7 @@ def _lines(report: Report) -> Iterator[str]:
         for needed in part.needed:
             yield from _needed_lines(needed)
         for needed in part.unknown:
-            yield f"  ? {needed.advisory.id:<18}{needed.advisory.title}"
+            yield from _named(needed, "?")
             for reason in needed.finding.undecided[:_EVIDENCE]:
                 yield f"      cannot say whether: {reason}"
     yield from (f"note: {note}" for note in report.notes)
@@ -144,14 +144,19 @@ def _lines(report: Report) -> Iterator[str]:
 
 def _counts(part: Any) -> str:
     unknown = f", {len(part.unknown)} nobody can tell" if part.unknown else ""
-    return f"{part.definitions} advisories judged, {len(part.needed)} needed{unknown}"
+    judged = "1 advisory" if part.definitions == 1 else f"{part.definitions} advisories"
+    return f"{judged} judged, {len(part.needed)} needed{unknown}"
+
+
+def _named(needed: Needed, mark: str) -> Iterator[str]:
+    advisory = needed.advisory
+    yield f"  {mark} {advisory.id:<18}{advisory.severity:<11}{advisory.title}"
+    if advisory.cves:
+        yield f"      {' '.join(advisory.cves)}"
 
 
 def _needed_lines(needed: Needed) -> Iterator[str]:
-    advisory = needed.advisory
-    yield f"  ! {advisory.id:<18}{advisory.severity:<11}{advisory.title}"
-    if advisory.cves:
-        yield f"      {' '.join(advisory.cves)}"
+    yield from _named(needed, "!")
     shown = needed.finding.evidence[:_EVIDENCE]
     for evidence in shown:
         yield f"      {evidence.package.nevra} -> {evidence.fixed}"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..core import journal, sla
 from ..core.advisory.catalogue import Catalogue
-from ..core.advisory.model import Advisory, Scope, is_cve, scope_of
+from ..core.advisory.model import NO_SEVERITY, SEVERITIES, Advisory, Scope, is_cve, scope_of
 from ..core.errors import ConfigError
 from ..core.sla import Report
 from ..core.snapshot import Snapshot
@@ -57,7 +57,18 @@ def known(mirror: Mirror, channel: str) -> Known:
 def listed(
     found: Known, release: str | None, severity: str | None, package: str | None
 ) -> list[dict[str, Any]]:
-    """The document of `advisory list`, newest first."""
+    """The document of `advisory list`, newest first.
+
+    Raises:
+        ConfigError: a release that the channel does not show, or no severity: an empty answer would
+            read as if there was nothing to fix.
+    """
+    releases = sorted({scope.release for scope in found.snapshots})
+    if release is not None and release not in releases:
+        raise ConfigError(f"no release '{release}' is shown here", expected=" or ".join(releases))
+    words = (*SEVERITIES, NO_SEVERITY)
+    if severity is not None and severity.casefold() not in map(str.casefold, words):
+        raise ConfigError(f"no severity '{severity}'", expected=" or ".join(words))
     everything = found.catalogue.advisories
     chosen = [
         a

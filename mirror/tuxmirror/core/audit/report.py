@@ -171,7 +171,7 @@ def notes(host: Host, guessed_epochs: Sequence[str], kernels: bool) -> list[str]
     modular = sorted({p.name for p in host.packages if is_modular(p.release)})
     if modular and not host.modules_complete:
         found.append(
-            f"{len(modular)} packages come from modules; a list does not say which streams are"
+            f"Packages of modules ({len(modular)}): a list does not say which streams are"
             " enabled. Name what is unknown below with --module NAME:STREAM."
         )
     return found

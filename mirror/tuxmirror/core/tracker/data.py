@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import lru_cache
 from json.encoder import encode_basestring
@@ -157,7 +157,7 @@ def sla_file(found: Sequence[Report]) -> bytes:
     def listed(clocks: Sequence[Clock]) -> str:
         for clock in clocks:
             if id(clock) not in lines:
-                lines[id(clock)] = _compact(clock_document(clock))
+                lines[id(clock)] = _line(clock_document(clock))
         return ",\n".join(lines[id(clock)] for clock in clocks)
 
     texts = []
@@ -166,6 +166,20 @@ def sla_file(found: Sequence[Report]) -> bytes:
         breaches, overdue = listed(report.breaches), listed(report.overdue)
         texts.append(f'{head},"breaches":[{breaches}],"overdue":[{overdue}]}}')
     return f"[{','.join(texts)}]\n".encode()
+
+
+def _line(document: Mapping[str, object]) -> str:
+    """As `_compact`, which costs three times as much a call; values are texts, numbers or None."""
+    fields = (f'"{name}":{_encoded(value)}' for name, value in document.items())
+    return f"{{{','.join(fields)}}}"
+
+
+def _encoded(value: object) -> str:
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "null" if value is None else repr(value)
 
 
 # Made once: `json.dumps` with separators makes an encoder for every call.
