@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-WIDTH = 560
+WIDTH = 440
 ROW = 30
 _BAR_HEIGHT = 16
-_LABEL = 96
-_NUMBER = 96
+_LABEL = 100
+_NUMBER = 112
 
 
 class Bar(NamedTuple):
