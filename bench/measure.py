@@ -74,16 +74,21 @@ def _processor() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-def _resident(pid: int) -> int:
+def _resident(pid: int, parent: bytes = b"") -> int:
     """Bytes resident of a process and all below it, now."""
     total = 0
     try:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        process = Path(f"/proc/{pid}")
+        name = (process / "cmdline").read_bytes()
+        if name == parent:
+            # Between fork and exec: its memory is its parent's.
+            return 0
+        for line in (process / "status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 total = int(line.split()[1]) * 1024
         # Each thread has children of its own.
-        for children in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(_resident(int(child)) for child in children.read_text().split())
+        for children in (process / "task").glob("*/children"):
+            total += sum(_resident(int(child), name) for child in children.read_text().split())
     except (FileNotFoundError, ProcessLookupError):
         pass
     return total
