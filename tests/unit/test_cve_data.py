@@ -121,6 +121,7 @@ BAD = {
     "an id that is none": ({"vulnerabilities": [{"cve": {"id": "<b>"}}]}, "no CVE's"),
     "a date that is none": ({"cves": [{"id": "CVE-2026-0001", "disclosed": "x"}]}, "no date"),
     "nothing in it": ({"vulnerabilities": [{}]}, "malformed data"),
+    "one of ours twice": ({"cves": [{"id": "CVE-2026-0001"}] * 2}, "CVE-2026-0001 is there twice"),
     "an unknown key": ({"cves": [{"id": "CVE-2026-0001", "scors": []}]}, "unknown key 'scors'"),
 }  # fmt: skip
 
@@ -133,6 +134,17 @@ def test_refused_by_name(name):
         parse(data, "feeds/x.json")
     assert caught.value.path == "feeds/x.json"
     assert caught.value.exit_status == 4
+
+
+def test_texts_carry_no_control_characters():
+    [cve] = read({"cves": [{"id": "CVE-2026-0001", "description": "a\x1b[2J\nb\u00a0c"}]}).cves
+    assert cve.description == "a\ufffd[2J\nb\u00a0c"
+    record = {
+        "CVE": "CVE-2026-0002", "OS name": "AlmaLinux 9.2 ESU", "Project name": "curl",
+        "Status": "Ignored", "Statement": "no\x1b]0;x\x07", "Last updated": "2026-11-01",
+    }  # fmt: skip
+    [status] = read(record).statuses
+    assert status.statement == "no\ufffd]0;x\ufffd"
 
 
 @pytest.mark.shared_data

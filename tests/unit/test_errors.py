@@ -10,6 +10,7 @@ from tuxmirror.core.errors import (
     MirrorError,
     NetworkError,
     gravest,
+    one_line,
 )
 
 
@@ -77,6 +78,10 @@ def test_located_fills_in_and_never_overwrites():
 def test_way_out_has_a_default_and_can_be_set(kind):
     assert kind("x").way_out
     assert kind("x", way_out="y").way_out == "y"
+
+
+def test_a_line_of_output_stays_one():
+    assert one_line("title\n! all is well\x1b[2J\u202e") == "title ! all is well\\x1b[2J\\u202e"
 
 
 def test_what_strangers_say_moves_no_cursor_and_forges_no_line():

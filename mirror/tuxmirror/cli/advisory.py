@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
 from ..core.config import Config
-from ..core.errors import ConfigError, VerificationError
+from ..core.errors import ConfigError, VerificationError, one_line, printable
 
 if TYPE_CHECKING:
     from ..usecases.context import Mirror
@@ -102,7 +102,7 @@ def run_sla(config: Config, args: argparse.Namespace) -> int:
 
 
 def _answer(args: argparse.Namespace, document: object, lines: Iterable[str]) -> int:
-    print(json.dumps(document, indent=2) if args.json else "\n".join(lines))
+    print(json.dumps(document, indent=2) if args.json else "\n".join(map(one_line, lines)))
     return 0
 
 
@@ -141,10 +141,11 @@ def run_lint(_config: Config | None, args: argparse.Namespace) -> int:
         print(json.dumps(found, indent=2))
         return status
     for complaint in complaints:
-        print(f"{complaint.level}: {complaint.rule}: {complaint.message} ({complaint.times} times)")
+        said = f"{complaint.rule}: {complaint.message} ({complaint.times} times)"
+        print(f"{complaint.level}: {one_line(said)}")
         for example in complaint.examples:
-            print(f"    {example}")
-    print(f"schema: {schema or 'valid'}")
+            print(f"    {one_line(str(example))}")
+    print(f"schema: {printable(schema or 'valid')}")
     if not complaints:
         print(f"{args.file}: nothing to complain about")
     return status

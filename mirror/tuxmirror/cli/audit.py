@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core.config import Config
-from ..core.errors import ConfigError, StorageError
+from ..core.errors import ConfigError, StorageError, one_line
 
 if TYPE_CHECKING:
     from ..core.audit.host import Host
@@ -72,7 +72,7 @@ def run(config: Config, args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report.as_dict(), indent=2))
     else:
-        print("\n".join(_lines(report)))
+        print("\n".join(map(one_line, _lines(report))))
     return 0
 
 

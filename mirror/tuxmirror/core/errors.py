@@ -17,6 +17,11 @@ def printable(text: str) -> str:
     )
 
 
+def one_line(text: str) -> str:
+    """As `printable`, for a line of output: what strangers said begins none of its own."""
+    return printable(text.replace("\n", " "))
+
+
 class MirrorError(Exception):
     """The root. `code` names the kind in JSON, `exit_status` is what the process ends with.
 

@@ -16,11 +16,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any, Callable, NamedTuple
 
 from ..errors import AdvisoryError
 from .cve import Cve, Disclosure
+from .formats.context import plain
 from .model import Scope, is_cve
 from .severity import NVD, VENDOR, Score
 from .status import Status, StatusRecord
@@ -68,9 +70,14 @@ def parse(data: bytes, name: str, wanted: Collection[str] | None = None) -> Data
         raise AdvisoryError(f"malformed data of CVEs: {error!r}", path=name) from None
     except AdvisoryError as error:
         raise error.located(path=name) from None
-    if wanted is None:
-        return found
-    return Data([cve for cve in found.cves if cve.id in wanted], found.statuses)
+    cves = [_shown(cve) for cve in found.cves if wanted is None or cve.id in wanted]
+    return Data(cves, [r._replace(statement=plain(r.statement)) for r in found.statuses])
+
+
+def _shown(cve: Cve) -> Cve:
+    """With a text that pages and other formats can carry."""
+    text = plain(cve.description)
+    return cve if text == cve.description else replace(cve, description=text)
 
 
 def _reader(document: Any) -> Callable[[Any], Data] | None:
@@ -219,11 +226,15 @@ def _red_hat(document: _Json) -> Cve:
 def _ours(document: _Json) -> Data:
     source = _source(document.get("source", VENDOR))
     found = []
+    seen: set[str] = set()
     for item in document["cves"]:
         unknown = item.keys() - {"id", "description", "scores", "disclosed", "cwes", "rejected"}
         if unknown:
             raise AdvisoryError(f"{item.get('id')}: unknown key '{sorted(unknown)[0]}'")
         name = _name(item["id"])
+        if name in seen:
+            raise AdvisoryError(f"{name} is there twice", expected="all of it in one place")
+        seen.add(name)
         scores = [
             checked(
                 name, _source(s.get("source", source)), str(s["version"]), s.get("score"),
