@@ -22,7 +22,9 @@ from tuxmirror.adapters.pages import JinjaPages
 from tuxmirror.adapters.pool import FilePool
 from tuxmirror.adapters.state import FileState
 from tuxmirror.core import fips, sla
-from tuxmirror.core.advisory.model import Scope
+from tuxmirror.core.advisory.cve import Disclosure
+from tuxmirror.core.advisory.model import Reference, Scope
+from tuxmirror.core.advisory.severity import Score
 from tuxmirror.core.advisory.status import Status, StatusRecord
 from tuxmirror.core.errors import MetadataError
 from tuxmirror.core.ledger import Ledger
@@ -81,6 +83,51 @@ def test_whatever_an_advisorys_page_shows_is_in_its_key(known, change):
                                        replace(known.advisories[-1], **change)))  # fmt: skip
     page = paths.advisory(known.advisories[-1].id)
     assert keys(site_of(known))[page] != keys(site_of(other))[page]
+
+
+def test_when_it_was_published_is_in_the_keys_of_its_pages(known):
+    """A clock is no part of a key: what it follows from has to be."""
+    last = known.advisories[-1]
+    key = last.scope, last.id
+    later = replace(known, first_published={**known.first_published, key: END})
+    before = keys(site_of(known))
+    pages = {paths.advisory(last.id), *map(paths.cve, last.cves)}
+    unrelated = {*map(paths.cve, known.cve_ids)} - pages
+    for after in (keys(site_of(later)), keys(site_of(known, baseline=frozenset({key})))):
+        changed = {path for path in after if before[path] != after[path]}
+        assert pages <= changed
+        assert not unrelated & changed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "another text"},
+        {"cwes": ("CWE-1",)},
+        {"scores": (Score("nvd", "3.1", 9.9),)},
+        {"disclosures": (Disclosure("nvd", END),)},
+        {"references": (Reference("other", "x", "https://example.org"),)},
+        {"rejected": True},
+        {"prefer": "nvd"},
+    ],
+)
+def test_whatever_is_known_of_a_cve_is_in_its_key(known, change):
+    name = known.advisories[-1].cves[0]
+    other = replace(known, cves={**known.cves, name: replace(known.cve(name), **change)})
+    before, after = keys(site_of(known)), keys(site_of(other))
+    assert before[paths.cve(name)] != after[paths.cve(name)]
+
+
+@pytest.mark.parametrize(
+    "change", [{"status": Status.IGNORED}, {"version": "0:9"}, {"statement": "y"}, {"updated": 9}]
+)
+def test_whatever_a_status_says_is_in_the_key_of_its_cve(known, change):
+    record = known.statuses[0]._replace(status=Status.IN_TESTING, statement="x")
+    before, after = (
+        keys(site_of(replace(known, statuses=(one, *known.statuses[1:]))))
+        for one in (record, record._replace(**change))
+    )
+    assert before[paths.cve(record.cve)] != after[paths.cve(record.cve)]
 
 
 def test_two_names_that_become_one_file_are_refused():
