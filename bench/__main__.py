@@ -26,7 +26,7 @@ def main() -> int:
     # As it is installed: the first round would compile for the others.
     compileall.compile_dir(CHECKOUT / "mirror", quiet=1)
     folder = args.folder.resolve()
-    bench = Bench(folder, bench_key(folder / "keys"), args.rounds)
+    bench = Bench(folder, bench_key(folder / "keys"), args.rounds, args.resume)
     wanted = args.part or list(SCENARIOS)
     failed = [name for name in wanted if not _measured(bench, name, args.resume)]
     parts = kept.load(folder / "parts", list(SCENARIOS))

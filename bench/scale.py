@@ -3,6 +3,10 @@
 The same sync, with store and published tree in folders, in a one-node Ceph, and there with two
 Dask workers. Requests are counted by a proxy in a run of their own, on a double of S3. Writes a
 table and a plot to bench/results/.
+
+<folder>/scale-<packages>[-later]/            upstreams, built once
+<folder>/scale/<packages>-<engine>.json       what was measured of one engine, with its commit: a
+                                              bench that was stopped goes on with --resume
 """
 
 from __future__ import annotations
@@ -10,9 +14,12 @@ from __future__ import annotations
 import argparse
 import collections
 import contextlib
+import json
 import os
+import re
 import resource
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,8 +32,9 @@ from tests.support.keys import SigningKey
 from tests.support.mirror import MirrorSite, run
 from tests.support.s3 import Ceph, Moto, S3Service, surroundings
 from tests.support.s3_faults import FaultyS3
+from tests.support.tree import UpstreamTree
 
-from . import plot
+from . import kept, plot
 from .keys import bench_key
 from .upstream import REPO, advance, build_tree, part
 
@@ -34,6 +42,7 @@ RESULTS = Path(__file__).parent / "results"
 FOLDER = Path(__file__).parents[1] / "build" / "bench"
 TREE = "almalinux/9.2"
 ENGINES = ("folders", "Ceph", "Ceph, 2 workers")
+SIZES = [300, 1000, 3000]
 WORKS = ("first sync", "nothing changed", "1 % changed", "rollback")
 
 
@@ -97,25 +106,62 @@ def works(
     yield "rollback", measure(site, dask, "rollback", TREE)
 
 
-def points(key: SigningKey, sizes: list[int]) -> Iterator[Point]:
+class Piece(NamedTuple):
+    """What was measured of one engine with so many packages; `load` is the machine's before."""
+
+    commit: str
+    load: float
+    points: list[Point]
+
+
+def upstreams(key: SigningKey, sizes: list[int]) -> dict[int, tuple[UpstreamTree, UpstreamTree]]:
+    """By size: a tree, and the same a day later."""
     whole = build_tree(FOLDER / f"scale-{max(sizes)}", key, max(sizes))
-    with Ceph() as ceph:
-        for number in sizes:
-            tree = (
-                whole if number == max(sizes) else part(whole, FOLDER / f"scale-{number}", number)
-            )
-            later = advance(tree, FOLDER / f"scale-{number}-later", 1)
-            for engine in ENGINES:
-                service = None if engine == "folders" else ceph
-                with contextlib.ExitStack() as stack:
-                    server = stack.enter_context(Httpd(tree.root))
-                    site = stack.enter_context(made_site(key, server.url, service))
-                    dask = None
-                    if engine.endswith("workers"):
-                        dask = stack.enter_context(Dask(ceph.environment))
-                        site.main["workers"] = dask.address
-                    for work, cost in works(site, server, later.root, dask):
-                        yield Point(engine, number, work, *cost)
+    found = {}
+    for number in sizes:
+        tree = whole if number == max(sizes) else part(whole, FOLDER / f"scale-{number}", number)
+        found[number] = tree, advance(tree, FOLDER / f"scale-{number}-later", 1)
+    return found
+
+
+def piece(
+    key: SigningKey, trees: tuple[UpstreamTree, UpstreamTree], number: int, engine: str
+) -> Piece:
+    """All works once, on a new store."""
+    load = kept.machine_load()
+    tree, later = trees
+    with contextlib.ExitStack() as stack:
+        service = None if engine == "folders" else stack.enter_context(Ceph())
+        server = stack.enter_context(Httpd(tree.root))
+        site = stack.enter_context(made_site(key, server.url, service))
+        dask = None
+        if service and engine.endswith("workers"):
+            dask = stack.enter_context(Dask(service.environment))
+            site.main["workers"] = dask.address
+        found = works(site, server, later.root, dask)
+        points = [Point(engine, number, work, *cost) for work, cost in found]
+    return Piece(kept.commit(), load, points)
+
+
+def pieces(key: SigningKey, sizes: list[int], resume: bool) -> Iterator[Piece]:
+    """Each is kept as soon as it is measured."""
+    folder = FOLDER / "scale"
+    folder.mkdir(parents=True, exist_ok=True)
+    trees = upstreams(key, sizes)
+    for number in sizes:
+        for engine in ENGINES:
+            file = folder / f"{number}-{re.sub('[^a-z0-9]+', '-', engine.lower())}.json"
+            known = _load(file) if resume and file.exists() else None
+            if known is None or known.commit != kept.commit():
+                print(f"-- {number:,} packages, {engine}", file=sys.stderr, flush=True)
+                known = piece(key, trees[number], number, engine)
+                file.write_text(json.dumps(known, indent=1))
+            yield known
+
+
+def _load(file: Path) -> Piece:
+    commit, load, points = json.loads(file.read_text())
+    return Piece(commit, load, [Point(*point) for point in points])
 
 
 def requests(key: SigningKey, number: int) -> dict[str, collections.Counter[str]]:
@@ -135,15 +181,15 @@ def requests(key: SigningKey, number: int) -> dict[str, collections.Counter[str]
     return found
 
 
-def markdown(
-    measured: list[Point], counted: dict[str, collections.Counter[str]], number: int
-) -> str:
-    cores, load = os.cpu_count(), os.getloadavg()[0]
+def markdown(found: list[Piece], counted: dict[str, collections.Counter[str]], number: int) -> str:
+    measured = [point for piece in found for point in piece.points]
+    loads = [piece.load for piece in found]
     lines = [
         "# Engines: folders, S3, workers",
         "",
-        f"{cores} cores, load {load:.0f} at the end: compare CPU seconds, and the wall only within"
-        " a row.",
+        f"{os.cpu_count()} cores, the machine's load before each of them {min(loads):.1f} to"
+        f" {max(loads):.1f}, commit {', '.join(sorted({piece.commit for piece in found}))}. Ceph"
+        " and the upstream run on the same cores, and are in the wall alone.",
         "",
         f"| packages | work | {' | '.join(f'{e}: wall s | CPU s' for e in ENGINES)} | of workers |",
         f"|---|---|{'---|' * (2 * len(ENGINES) + 1)}",
@@ -182,21 +228,29 @@ def markdown(
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--packages", type=int, nargs="+", default=[300, 1000, 3000])
+    parser.add_argument("--packages", type=int, nargs="+", default=SIZES)
+    parser.add_argument("--resume", action="store_true",
+                        help="only what was not measured of this commit")  # fmt: skip
+    parser.add_argument("--prepare", action="store_true", help="build the upstreams, no more")
     args = parser.parse_args()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    bench(bench_key(FOLDER / "keys"), args.packages)
+    key = bench_key(FOLDER / "keys")
+    if args.prepare:
+        upstreams(key, sorted(args.packages))
+        return 0
+    bench(key, args.packages, args.resume)
     return 0
 
 
-def bench(key: SigningKey, sizes: list[int]) -> None:
+def bench(key: SigningKey, sizes: list[int], resume: bool = False) -> None:
     """Measures with so many packages, writes table and plot."""
-    measured = list(points(key, sorted(sizes)))
+    found = list(pieces(key, sorted(sizes), resume))
     counted = requests(key, min(sizes))
-    text = markdown(measured, counted, min(sizes))
+    text = markdown(found, counted, min(sizes))
     print(text)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "scale.md").write_text(text)
+    measured = [point for piece in found for point in piece.points]
     lines = {
         f"{engine}: {work}": [
             (float(p.packages), max(p.cpu + p.workers_cpu, 0.01))

@@ -36,8 +36,8 @@ class Row(NamedTuple):
 class Bench:
     """What the scenarios share: upstreams that are built once, rounds, the key."""
 
-    def __init__(self, folder: Path, key: SigningKey, rounds: int) -> None:
-        self.folder, self.key, self.rounds = folder, key, rounds
+    def __init__(self, folder: Path, key: SigningKey, rounds: int, resume: bool = False) -> None:
+        self.folder, self.key, self.rounds, self.resume = folder, key, rounds, resume
         folder.mkdir(parents=True, exist_ok=True)
 
     def tree(self, packages: int, sizes: upstream.Sizes = upstream.appstream_like) -> UpstreamTree:
@@ -248,7 +248,7 @@ def engines(bench: Bench) -> list[Row]:
     """Folders, S3, workers: writes its own table."""
     from . import scale
 
-    scale.bench(bench.key, [300, 3000])
+    scale.bench(bench.key, scale.SIZES, bench.resume)
     return []
 
 

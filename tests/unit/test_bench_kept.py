@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import __main__ as command
-from bench import kept, report
+from bench import kept, report, scale
 from bench.kept import Part
 from bench.measure import Cost, Series
 from bench.scenarios import Row
@@ -55,3 +55,31 @@ def test_a_part_that_fails_leaves_the_others(bench, capsys):
     assert not command._measured(bench, "bad", resume=False)
     assert "no such machine" in capsys.readouterr().err
     assert kept.load(bench.folder / "parts", ["bad"]) == {}
+
+
+def test_a_bench_of_engines_that_was_stopped_goes_on(tmp_path, monkeypatch):
+    measured = []
+
+    def piece(key, trees, number, engine):
+        if (number, engine) == (20, "Ceph"):
+            raise KeyboardInterrupt
+        measured.append((number, engine))
+        return scale.Piece("abc", 0.5, [scale.Point(engine, number, "first sync", 1, 2, 0, 3)])
+
+    monkeypatch.setattr(scale, "FOLDER", tmp_path)
+    monkeypatch.setattr(scale, "upstreams", lambda key, sizes: dict.fromkeys(sizes))
+    monkeypatch.setattr(kept, "commit", lambda: "abc")
+    monkeypatch.setattr(scale, "piece", piece)
+    with pytest.raises(KeyboardInterrupt):
+        list(scale.pieces(None, [10, 20], resume=True))
+    before = list(measured)
+    assert before == [*((10, engine) for engine in scale.ENGINES), (20, "folders")]
+    with pytest.raises(KeyboardInterrupt):
+        list(scale.pieces(None, [10, 20], resume=True))
+    assert measured == before
+    # Of another commit, or asked to begin afresh, all of it is measured again.
+    monkeypatch.setattr(kept, "commit", lambda: "def")
+    assert next(scale.pieces(None, [10], resume=True)).points[0].packages == 10
+    assert measured == [*before, (10, "folders")]
+    next(scale.pieces(None, [10], resume=False))
+    assert measured == [*before, (10, "folders"), (10, "folders")]
