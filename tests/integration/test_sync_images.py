@@ -23,6 +23,9 @@ ISOS = {
 }
 
 
+IMAGES_CAN = ("added", "removed", "changed")
+
+
 @pytest.fixture
 def image_site(site, tiny_upstream, programs):
     site.runner = programs.run
@@ -82,6 +85,28 @@ def test_a_new_image_comes_with_its_list_and_the_rest_stays(image_site, upstream
     assert site.sync().status == 0
     assert upstream.paths("*.iso") == ["/9.2/isos/x86_64/AlmaLinux-9.2-x86_64-minimal.iso"]
     assert served(site, f"{TREE}/isos/x86_64/AlmaLinux-9.2-x86_64-minimal.iso").exists()
+
+
+def test_diff_tells_them_too(image_site, tiny_upstream):
+    site = image_site
+    assert site.sync().status == 0
+    minimal, boot, dvd = (f"AlmaLinux-9.2-x86_64-{n}.iso" for n in ("minimal", "boot", "dvd"))
+    add_images(tiny_upstream, "isos", {boot: b"again" * 300, minimal: b"min" * 9000})
+    tiny_upstream.add("BaseOS", "x86_64", [RpmSpec("fresh")])
+    tiny_upstream.publish(timestamp=tiny_upstream.timestamp + 60)
+    [made] = site.sync("--no-publish", "--json").named("snapshot")
+    arguments = ("diff", TREE, "vetted", made["snapshot"])
+    found = json.loads(call(site, *arguments, "--json").stdout)
+    told = {how: [i["path"] for i in found[f"images_{how}"]] for how in IMAGES_CAN}
+    assert told == {"added": [minimal], "removed": [dvd], "changed": [boot]}
+    assert found["image_bytes_added"] == 300 * 5 + 9000 * 3
+    assert [entry["nevra"] for entry in found["added"]] == ["fresh-0:1.0-1.el9.x86_64"]
+    assert found["changed"] == []
+    text = call(site, *arguments).stdout
+    assert f"  * {boot}  (isos/x86_64)" in text
+    assert "images: 1 added, 1 removed, 1 changed, +28.5 kB" in text
+    same = json.loads(call(site, "diff", TREE, "vetted", "vetted", "--json").stdout)
+    assert not any(same[f"images_{how}"] for how in IMAGES_CAN)
 
 
 def test_what_came_of_a_broken_transfer_is_not_fetched_again(image_site, upstream):

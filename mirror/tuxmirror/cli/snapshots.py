@@ -134,6 +134,8 @@ def _diff_lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['tree']}: {found['from']} -> {found['to']}"]
     for sign, key in (("+", "added"), ("-", "removed"), ("!", "changed")):
         lines += [f"  {sign} {entry['nevra']}  ({entry['repository']})" for entry in found[key]]
+    for sign, key in (("+", "images_added"), ("-", "images_removed"), ("*", "images_changed")):
+        lines += [f"  {sign} {image['path']}  ({image['repository']})" for image in found[key]]
     for sign, key in (("+", "advisories_added"), ("-", "advisories_removed")):
         for advisory in found[key]:
             facts = [advisory["id"], advisory["severity"], *advisory["cves"]]
@@ -149,6 +151,13 @@ def _diff_summary(found: dict[str, Any]) -> str:
         counts.append(f"{len(found['changed'])} with other bytes under the same name (!)")
     sizes = f"+{human_bytes(found['bytes_added'])}, -{human_bytes(found['bytes_removed'])}"
     text = f"{', '.join(counts)}; {sizes}"
+    images = [
+        f"{len(found[f'images_{how}'])} {how}"
+        for how in ("added", "removed", "changed")
+        if found[f"images_{how}"]
+    ]
+    if images:
+        text += f"; images: {', '.join(images)}, +{human_bytes(found['image_bytes_added'])}"
     fixes = [f"{number} {severity}" for severity, number in found["severities"].items()]
     advisories = len(found["advisories_added"])
     if advisories:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from .package import Package
 from .summary import Advisory
@@ -18,6 +18,36 @@ class Entry(NamedTuple):
     nevra: str
     sha256: str
     size: int
+
+
+class ImageEntry(NamedTuple):
+    """An image, or what else of a repository is no package and no metadata; `size` in bytes."""
+
+    repository: str
+    path: str
+    sha256: str
+    size: int
+
+
+_One = TypeVar("_One", Entry, ImageEntry)
+
+
+class Images(NamedTuple):
+    """`changed` kept their name and were made again; of those the new ones are here."""
+
+    added: tuple[ImageEntry, ...]
+    removed: tuple[ImageEntry, ...]
+    changed: tuple[ImageEntry, ...]
+
+    @property
+    def fresh_bytes(self) -> int:
+        return sum(image.size for image in (*self.added, *self.changed))
+
+    def as_dict(self) -> dict[str, object]:
+        return {
+            f"images_{how}": [image._asdict() for image in images]
+            for how, images in self._asdict().items()
+        }
 
 
 @dataclass(frozen=True)
@@ -69,16 +99,39 @@ def compare(
     new_advisories: Iterable[Advisory],
 ) -> Difference:
     """The way from one to the other; the same package in two repositories counts in both."""
-    before = {(entry.repository, entry.nevra): entry for entry in old}
-    after = {(entry.repository, entry.nevra): entry for entry in new}
     known, fresh = _by_id(old_advisories), _by_id(new_advisories)
-    both = before.keys() & after.keys()
+    added, removed, changed = _three_ways(
+        {(entry.repository, entry.nevra): entry for entry in old},
+        {(entry.repository, entry.nevra): entry for entry in new},
+    )
     return Difference(
-        added=tuple(sorted(after[key] for key in after.keys() - before.keys())),
-        removed=tuple(sorted(before[key] for key in before.keys() - after.keys())),
-        changed=tuple(sorted(after[k] for k in both if after[k].sha256 != before[k].sha256)),
+        added=added,
+        removed=removed,
+        changed=changed,
         advisories_added=tuple(fresh[id_] for id_ in sorted(fresh.keys() - known.keys())),
         advisories_removed=tuple(known[id_] for id_ in sorted(known.keys() - fresh.keys())),
+    )
+
+
+def compare_images(old: Iterable[ImageEntry], new: Iterable[ImageEntry]) -> Images:
+    """The same of images; one that two repositories have counts in both."""
+    return Images(
+        *_three_ways(
+            {(image.repository, image.path): image for image in old},
+            {(image.repository, image.path): image for image in new},
+        )
+    )
+
+
+def _three_ways(
+    before: Mapping[tuple[str, str], _One], after: Mapping[tuple[str, str], _One]
+) -> tuple[tuple[_One, ...], tuple[_One, ...], tuple[_One, ...]]:
+    """What came, what went, and what has other bytes under its name."""
+    both = before.keys() & after.keys()
+    return (
+        tuple(sorted(after[key] for key in after.keys() - before.keys())),
+        tuple(sorted(before[key] for key in before.keys() - after.keys())),
+        tuple(sorted(after[key] for key in both if after[key].sha256 != before[key].sha256)),
     )
 
 

@@ -98,6 +98,11 @@ def _almalinux(wishes: Wishes) -> str:
             "; A release frozen before December 2023 may have no signature of its metadata. Then:",
             ";   tuxmirror init --pin  writes `metadata_signature = pinned` and the digests.",
         ]
+    lines += [
+        "; Images by upstream's signed list, installation trees by a digest that you compared:",
+        "; images = isos",
+        f"; kickstart = BaseOS/{wishes.arches[0]}:the SHA-256 of its .treeinfo",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ..core import difference
+from ..core import difference, kinds
+from ..core import snapshot as snapshots
 from ..core.config import Tree
-from ..core.difference import Difference, Entry
+from ..core.difference import Difference, Entry, ImageEntry
 from ..core.snapshot import Snapshot
 from ..core.summary import Advisory
 from . import contents
@@ -16,7 +17,26 @@ def diff(mirror: Mirror, tree: Tree, old: str, new: str) -> dict[str, object]:
     """The document of `diff TREE OLD NEW`; both as `selection.find`."""
     before, after = find(mirror, tree, old), find(mirror, tree, new)
     found = between(mirror, tree, before, after)
-    return {"tree": tree.name, "from": before.id, "to": after.id, **found.as_dict()}
+    images = difference.compare_images(_images(mirror, before), _images(mirror, after))
+    return {
+        "tree": tree.name,
+        "from": before.id,
+        "to": after.id,
+        **found.as_dict(),
+        **images.as_dict(),
+        "image_bytes_added": images.fresh_bytes,
+    }
+
+
+def _images(mirror: Mirror, snapshot: Snapshot) -> list[ImageEntry]:
+    """What is in it beside packages and what describes them."""
+    return [
+        ImageEntry(name, file.path, file.sha256, file.size)
+        for name, repository in sorted(snapshot.repositories.items())
+        if kinds.is_whole(name)
+        for file in snapshots.decode_files(mirror.pool.read(repository.files))
+        if not (kinds.is_metadata(name, file.path) or file.path.endswith(".rpm"))
+    ]
 
 
 def between(mirror: Mirror, tree: Tree, before: Snapshot, after: Snapshot) -> Difference:
