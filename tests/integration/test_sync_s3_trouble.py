@@ -7,7 +7,14 @@ import threading
 
 import pytest
 
-from tests.integration.test_sync_s3 import command, in_bucket, next_state, packages, shown
+from tests.integration.test_sync_s3 import (
+    command,
+    in_bucket,
+    next_state,
+    packages,
+    shown,
+    upstreams,
+)
 from tests.support.mirror import TREE
 from tests.support.s3 import surroundings
 from tests.support.s3_faults import FaultyS3
@@ -71,6 +78,9 @@ def test_no_credentials_and_no_service_are_told(bucket_site, faulty):
 def test_a_bucket_that_is_not_there_is_told(bucket_site, faulty):
     bucket_site.main["store"] = "s3://tuxmirror-nowhere-at-all/store"
     fails(bucket_site, 2, "no such bucket", "tuxmirror-nowhere-at-all")
+    # The one with the channels is there: hosts would get errors for all else.
+    told = command(bucket_site, "serve", "--listen", "127.0.0.1:0", status=2)
+    assert "no such bucket" in told.stderr
 
 
 @pytest.mark.full
@@ -144,7 +154,28 @@ def test_what_somebody_else_writes_into_the_bucket_is_noticed(bucket_site, tiny_
     place.damage(snapshot, good)
 
     place.damage_served("channels/vetted", b"{}")
-    fails(site, 4, "channels/vetted", "somebody else writes")
+    error = fails(site, 4, "channels/vetted", "somebody else writes")
+    assert error["found"] == "KeyError('shown')"
+
+
+@pytest.mark.full
+def test_a_record_that_somebody_else_overwrote_or_removed_has_a_way_out(bucket_site):
+    site = bucket_site
+    assert site.sync().status == 0
+    place = site.place
+    before = shown(site)
+    for damage in (b"{}", None):
+        channels = [name for name in place.served() if name.startswith("channels/")]
+        current = json.loads(place.served()["channels/vetted"])["shown"][0]
+        record = f"publications/{TREE}/{current['trees'][TREE]}"
+        place.damage_served(record, damage)
+        fails(site, 4 if damage else 6, record, "remove it and the channels that show it")
+        # It is followed to the letter.
+        for name in (record, *channels) if damage else channels:
+            place.damage_served(name, None)
+        assert site.sync().status == 0
+        assert upstreams(shown(site)) == upstreams(before)
+        assert command(site, "verify", "--json").named("verified")[0]["damaged"] == 0
 
 
 def test_of_two_machines_that_sync_at_once_one_waits_for_the_other(bucket_site, upstream, faulty):

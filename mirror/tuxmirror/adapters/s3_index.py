@@ -64,7 +64,9 @@ class PublicationIndex:
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise VerificationError(
-                f"damaged: {error!r}",
+                "damaged: not what tuxmirror wrote there",
+                expected="the generations that the channel shows",
+                found=repr(error),
                 path=self._bucket.url(place),
                 way_out="somebody else writes to this bucket; restore an earlier version of it, or"
                 " remove it and publish again",

@@ -21,7 +21,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..core import site as sites
-from ..core.errors import LockedError, MirrorError, StorageError
+from ..core.errors import LockedError, MirrorError, StorageError, VerificationError
 from ..core.publication import Publication, decode, encode
 from ..core.site import SitePart
 from ..core.snapshot import File, encode_files
@@ -35,6 +35,10 @@ from .s3_pool import S3Pool
 KEEP_GENERATIONS = 3
 KEEP_SECONDS = 600
 _PATIENCE = 60.0
+_REMOVE = (
+    "somebody else writes to this bucket; restore an earlier version of it, or remove it and the"
+    " channels that show it, and publish again"
+)
 
 
 class S3Publisher:
@@ -68,8 +72,16 @@ class S3Publisher:
                 f"the record of what {channel} shows is missing",
                 tree=tree,
                 path=self._bucket.url(place),
+                way_out=_REMOVE,
             )
-        return decode(stored.data, self._bucket.url(place))
+        return self._decoded(stored.data, place)
+
+    def _decoded(self, data: bytes, place: str) -> Publication:
+        try:
+            return decode(data, self._bucket.url(place))
+        except VerificationError as error:
+            error.way_out = _REMOVE
+            raise
 
     def publish(
         self,
@@ -166,7 +178,7 @@ class S3Publisher:
         for name in self._names(tree):
             stored = self._bucket.get(publication_place(tree, name))
             if stored is not None:
-                found.append(decode(stored.data, self._bucket.url(publication_place(tree, name))))
+                found.append(self._decoded(stored.data, publication_place(tree, name)))
         return found
 
     def _names(self, tree: str) -> list[str]:

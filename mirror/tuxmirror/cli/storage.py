@@ -84,4 +84,6 @@ def published_content(config: Config):  # type: ignore[no-untyped-def]
     bucket = Bucket(config.public_bucket)
     bucket.check()
     contents = Bucket(config.store_bucket) if config.store_bucket else bucket
+    # What is served lies there: better told at the start than to each host.
+    contents.check()
     return BucketContent(bucket, contents.below("pool"))

@@ -113,4 +113,4 @@ def decode(data: bytes, path: str) -> Publication:
         head, *rest = [json.loads(line) for line in data.splitlines()]
         return Publication(head["snapshot"], tuple(Retained(*file) for file in rest))
     except (ValueError, TypeError, KeyError) as error:
-        raise VerificationError(f"damaged record: {error!r}", path=path) from None
+        raise VerificationError("damaged record", found=repr(error), path=path) from None

@@ -167,4 +167,4 @@ def decode(data: bytes, path: str) -> SitePart:
             files.append(File(check_location(name), sha256, int(size)))
         return SitePart(fields["owner"], fields["inputs"], tuple(files))
     except (ValueError, TypeError, KeyError, MetadataError) as error:
-        raise VerificationError(f"damaged record: {error!r}", path=path) from None
+        raise VerificationError("damaged record", found=repr(error), path=path) from None
