@@ -14,79 +14,24 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from tuxmirror.adapters.http_app import Surroundings, create_app
-from tuxmirror.adapters.http_content import FolderContent
-from tuxmirror.adapters.http_files import PublishedFiles
-from tuxmirror.adapters.http_metrics import Metrics
-from tuxmirror.adapters.leases import Leases
+from tests.support.serve_app import (
+    NOW,
+    REGISTER,
+    application,
+    broken,
+    licence,
+    register,
+    status,
+)
 from tuxmirror.adapters.openapi import document
-from tuxmirror.adapters.registry_db import DatabaseRegistry
-from tuxmirror.adapters.state_files import AuditFile, load_pepper, private_directory
-from tuxmirror.core.addresses import parse_networks
-from tuxmirror.core.credentials import Digests
-from tuxmirror.core.errors import ConfigError, StorageError
-from tuxmirror.core.licence import HostFacts, Terms
-from tuxmirror.core.limits import Limit
 from tuxmirror.usecases import hosts, licences
-from tuxmirror.usecases.admission import Admission, Limits
-from tuxmirror.usecases.registration import GRANT_LIFETIME, OVERLAP, GrantCache, Registration
-
-NOW = 1_800_000_000
-REGISTER = "/cln/api/els/token/register"
-
-
-# Wide enough for whatever is not about limits.
-LIMITS = Limits(*[Limit(10_000, 10_000)] * 4)
-
-
-class Clock:
-    now = float(NOW)
-
-    def __call__(self):
-        return self.now
+from tuxmirror.usecases.registration import GRANT_LIFETIME, OVERLAP, GrantCache
 
 
 @pytest.fixture
 def site(tmp_path):
-    """An application with all that it stands on; `lines` is its log."""
-    state = private_directory(tmp_path / "state")
-    channel = tmp_path / "public" / "vetted" / "almalinux" / "9.2"
-    channel.mkdir(parents=True)
-    (channel / "TIME").write_bytes(b"1")
-    digests = Digests(load_pepper(state))
-    registry = DatabaseRegistry.open(f"sqlite:///{state / 'registry.sqlite'}", digests.check())
-    clock, lines = Clock(), []
-    audit = AuditFile(state / "audit.log", "test", clock)
-    registration = Registration(registry, digests, audit, clock)
-    admission = Admission(registration, LIMITS, clock)
-    files = PublishedFiles(FolderContent(tmp_path / "public"), [], admission.grant)
-    around = Surroundings(metrics=Metrics(registry, clock))
-    app = create_app(admission, files, lines.append, around)
-    yield SimpleNamespace(
-        state=state,
-        registry=registry,
-        digests=digests,
-        audit=audit,
-        clock=clock,
-        registration=registration,
-        lines=lines,
-        app=app,
-        client=app.test_client(),
-    )
-    registry.close()
-
-
-def licence(site, **terms):
-    terms = Terms(("esu",), **terms)
-    return licences.create(site.registry, site.digests, site.audit, terms, NOW)[0]
-
-
-def register(site, key, machine=None, name="web1"):
-    return site.registration.register(key, HostFacts(name, machine), "-").token
-
-
-def status(site, token):
-    return site.client.get(f"/almalinux/9.2/{token}/TIME").status_code
+    with application(tmp_path) as found:
+        yield found
 
 
 def test_a_revoked_licence_closes_within_the_lifetime_of_the_cache(site):
@@ -186,12 +131,6 @@ def test_a_full_cache_starts_afresh():
         cache.put(str(number), grant, NOW)
     assert cache.get("3", NOW) is grant
     assert cache.get("0", NOW) is None
-
-
-def broken(mocker, site, message="database is locked"):
-    failure = StorageError(message)
-    for name in ("reading", "writing"):
-        mocker.patch.object(site.registry, name, side_effect=failure)
 
 
 def test_without_a_database_nothing_is_given_away_and_cached_hosts_go_on(site, mocker):
@@ -382,194 +321,6 @@ def test_no_authorization_upsets_anything(site, header):
     call = "/cln/api/els/token/refresh"
     answer = site.client.post(call, headers={"Authorization": "Bearer " + header.strip()})
     assert answer.status_code == 401
-
-
-def limited(site, **limits):
-    """The application with these limits in front."""
-    admission = Admission(site.registration, LIMITS._replace(**limits), site.clock)
-    files = PublishedFiles(FolderContent(site.state.parent / "public"), [], admission.grant)
-    return create_app(admission, files, site.lines.append).test_client()
-
-
-def ask(client, key, remote="192.0.2.1", call=REGISTER):
-    headers = {"X-Forwarded-For": remote}
-    return client.post(call, json={"key": key, "host_name": "web1"}, headers=headers)
-
-
-def test_guessing_keys_shuts_out_the_address_for_a_while_and_no_other(site):
-    client = limited(site, wrong_keys=Limit(3, 0.1))
-    key = licence(site)
-    assert [ask(client, "ESU-X").status_code for _ in range(3)] == [401] * 3
-    shut_out = ask(client, key)
-    assert (shut_out.status_code, shut_out.json["error"]) == (429, "too_many")
-    assert shut_out.headers["Retry-After"] == "10"
-    assert ask(client, key, "192.0.2.2").status_code == 200
-    site.clock.now += 10
-    assert ask(client, key).status_code == 200
-
-
-def test_right_keys_do_not_count_as_guesses(site):
-    client = limited(site, wrong_keys=Limit(2, 0.001))
-    key = licence(site)
-    assert {ask(client, key).status_code for _ in range(10)} == {200}
-
-
-def test_who_is_shut_out_costs_no_look_up(site, mocker):
-    client = limited(site, wrong_keys=Limit(1, 0.001))
-    ask(client, "ESU-X")
-    reading = mocker.spy(site.registry, "reading")
-    assert [ask(client, f"ESU-{n}").status_code for n in range(20)] == [429] * 20
-    assert reading.call_count == 0
-
-
-def test_calls_are_limited_by_address(site):
-    client = limited(site, calls=Limit(5, 1))
-    key = licence(site)
-    check = "/cln/api/els/key/check"
-    statuses = [ask(client, key, call=check).status_code for _ in range(7)]
-    assert statuses == [200] * 5 + [429] * 2
-    assert ask(client, key, "192.0.2.2", check).status_code == 200
-
-
-def test_registrations_are_limited_by_key(site):
-    client = limited(site, registrations=Limit(3, 1))
-    key, other = licence(site), licence(site)
-    statuses = [ask(client, key, f"192.0.2.{n}").status_code for n in range(5)]
-    assert statuses == [200] * 3 + [429] * 2
-    assert ask(client, other).status_code == 200
-    assert len(hosts.every(site.registry, site.digests)) == 4
-
-
-def test_guessing_tokens_shuts_out_what_is_not_remembered(site):
-    key = licence(site)
-    known, unknown = register(site, key), register(site, key)
-    client = limited(site, wrong_tokens=Limit(4, 0.5))
-
-    def get(token):
-        return client.get(f"/almalinux/9.2/{token}/TIME")
-
-    assert get(known).status_code == 200
-    assert [get(f"{n:043d}").status_code for n in range(4)] == [403] * 4
-    shut_out = get(f"{5:043d}")
-    assert (shut_out.status_code, shut_out.headers["Retry-After"]) == (429, "2")
-    assert get(known).status_code == 200
-    assert get(unknown).status_code == 429
-    site.clock.now += 2
-    assert get(unknown).status_code == 200
-
-
-def metrics(site, **headers):
-    answer = site.client.get("/metrics", headers=headers)
-    assert answer.status_code == 200
-    lines = (line.rpartition(" ") for line in answer.text.splitlines() if line[0] != "#")
-    return {name: float(value) for name, _, value in lines}
-
-
-def test_figures_tell_what_happened_and_what_there_is(site):
-    key = licence(site)
-    licences.revoke(site.registry, site.digests, site.audit, licence(site), NOW)
-    licence(site, expires_at=NOW + 1)
-    site.clock.now += 3
-    token = register(site, key)
-    status(site, token)
-    status(site, "x" * 43)
-    ask(site.client, "ESU-X")
-    found = metrics(site)
-    assert found['tuxmirror_licences{state="valid"}'] == 1
-    assert found['tuxmirror_licences{state="revoked"}'] == 1
-    assert found['tuxmirror_licences{state="expired"}'] == 1
-    assert (found["tuxmirror_hosts"], found["tuxmirror_registry_up"]) == (1, 1)
-    counted = 'tuxmirror_requests_total{method="GET",route="content",status="%d"}'
-    assert (found[counted % 200], found[counted % 403]) == (1, 1)
-    assert found[f'tuxmirror_refused_total{{code="unknown_key",route="{REGISTER}"}}'] == 1
-    assert found["tuxmirror_content_bytes_total"] == 1
-    assert found['tuxmirror_request_seconds_count{route="content"}'] == 2
-
-
-def test_figures_hold_nothing_that_a_client_chose(site):
-    token = register(site, licence(site))
-    for path in (f"/almalinux/9.2/{token}/TIME", "/chosen/by/client", "/chosen\n1"):
-        site.client.get(path)
-    site.client.open("/almalinux", method="CHOSEN")
-    text = site.client.get("/metrics").text
-    assert token not in text
-    assert "chosen" not in text.lower()
-
-
-def test_figures_are_for_those_who_may_see_them(site):
-    assert site.client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 404
-    around = Surroundings(
-        metrics=Metrics(site.registry), metrics_allow=parse_networks("192.0.2.0/24")
-    )
-    app = create_app(site.registration, None, site.lines.append, around)
-    client = app.test_client()
-    assert client.get("/metrics").status_code == 404
-    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 200
-
-
-def test_a_database_that_is_away_is_a_figure(site, mocker):
-    broken(mocker, site)
-    assert metrics(site)["tuxmirror_registry_up"] == 0
-
-
-def authorize(site, token, path="/almalinux/9.2/BaseOS", environ=None, **headers):
-    headers = {"X-Tuxmirror-Path": path, "Authorization": f"Bearer {token}", **headers}
-    return site.client.get("/internal/authorize", headers=headers, environ_overrides=environ)
-
-
-def test_a_web_server_in_front_is_told_the_channel_and_for_how_long(site):
-    token = register(site, licence(site, channel="canary"))
-    answer = authorize(site, token)
-    assert (answer.status_code, answer.headers["X-Tuxmirror-Channel"]) == (200, "canary")
-    assert answer.headers["Cache-Control"].startswith("max-age=5, stale-while-revalidate=5")
-    assert answer.data == b""
-    assert authorize(site, token, "/tuxcare/9.2/fips").status_code == 403
-    denied = authorize(site, "x" * 43)
-    assert (denied.status_code, denied.headers["Cache-Control"]) == (403, "max-age=5")
-    for path in ("", "/", "/almalinux", "/almalinux/9.2", "/a/../b", f"/almalinux/9.2/{token}/x"):
-        assert authorize(site, token, path).status_code == 403
-    open_to_all = authorize(site, "x" * 43, "///", **{"X-Tuxmirror-Open": "yes"})
-    assert open_to_all.headers["X-Tuxmirror-Channel"] == "vetted"
-
-
-def test_only_proxies_of_ours_may_ask_for_others(site):
-    token = register(site, licence(site))
-    stranger = {"REMOTE_ADDR": "192.0.2.1"}
-    assert authorize(site, token, environ=stranger).status_code == 404
-
-
-def test_leases_lie_in_memory_or_nowhere(tmp_path):
-    with pytest.raises(ConfigError, match="not on a tmpfs"):
-        Leases(tmp_path / "leases", tmp_path, mounts=mounts(tmp_path, "ext4"))
-
-
-def mounts(tmp_path, kind):
-    file = tmp_path / f"mounts-{kind}"
-    file.write_text(f"/dev/root / ext4 rw 0 0\nx {tmp_path} {kind} rw 0 0\n")
-    return file
-
-
-def test_a_lease_is_one_link_that_ends_by_the_clock(tmp_path):
-    clock = Clock()
-    folder = tmp_path / "leases"
-    leases = Leases(folder, tmp_path / "public", clock, mounts(tmp_path, "tmpfs"))
-    token = "t" * 43
-    leases.add(token, ("almalinux", "9.2", "BaseOS"), "vetted")
-    leases.add(token, ("tuxcare", "9.2", "esu"), "vetted")
-    leases.add(token, ("tuxcare", "9.2", "esu"), "vetted")
-    leases.add("../../etc", ("almalinux", "9.2", "BaseOS"), "vetted")
-    slot = folder / str(NOW // 10)
-    links = {str(p.relative_to(slot)): str(p.readlink()) for p in slot.rglob("*") if p.is_symlink()}
-    assert links == {
-        f"almalinux/9.2/{token}": f"{tmp_path}/public/vetted/almalinux/9.2",
-        f"tuxcare/9.2/{token}/esu": f"{tmp_path}/public/vetted/tuxcare/9.2/esu",
-    }
-    for _ in range(4):
-        clock.now += 10
-        leases.add(token, ("almalinux", "9.2", "BaseOS"), "vetted")
-    assert sorted(path.name for path in folder.iterdir()) == [
-        str(NOW // 10 + number) for number in (3, 4)
-    ]
 
 
 # What schemathesis takes for a fault and is none.
