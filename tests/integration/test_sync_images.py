@@ -100,7 +100,7 @@ def test_diff_tells_them_too(image_site, tiny_upstream):
     told = {how: [i["path"] for i in found[f"images_{how}"]] for how in IMAGES_CAN}
     assert told == {"added": [minimal], "removed": [dvd], "changed": [boot]}
     assert found["image_bytes_added"] == 300 * 5 + 9000 * 3
-    assert [entry["nevra"] for entry in found["added"]] == ["fresh-0:1.0-1.el9.x86_64"]
+    assert [entry["nevra"] for entry in found["added"]] == ["fresh-1.0-1.el9.x86_64"]
     assert found["changed"] == []
     text = call(site, *arguments).stdout
     assert f"  * {boot}  (isos/x86_64)" in text

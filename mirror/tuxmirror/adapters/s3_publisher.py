@@ -92,14 +92,13 @@ class S3Publisher:
         extras: dict[str, bytes],
         site: Collection[SitePart] = (),
     ) -> None:
-        if self._index.files(tree, publication.name) is None:
+        place = publication_place(tree, publication.name)
+        if self._bucket.size(place) is None or self._index.files(tree, publication.name) is None:
             listed = [*files, *self._small(extras)]
             self._provide({file.sha256 for file in listed})
-            self._bucket.put(publication_place(tree, publication.name), encode(publication))
+            self._bucket.put(place, encode(publication))
             # Last: without it, there is no such publication.
-            self._bucket.put(
-                publication_place(tree, publication.name) + FILES, encode_files(listed)
-            )
+            self._bucket.put(place + FILES, encode_files(listed))
         with self._state.lock("publish", _PATIENCE):
             self._switch(channel, {tree: publication.name}, site)
 
