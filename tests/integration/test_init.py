@@ -40,6 +40,17 @@ def test_what_is_written_is_what_was_asked_for(release, repos, arches):
     assert {t.type for n, t in read.trees.items() if n.startswith("tuxcare")} == {"local"}
 
 
+def test_images_and_installation_trees_stand_in_it():
+    pin = "a" * 64
+    wishes = Wishes(
+        "9.2", ("x86_64",), images=("isos", "live"), kickstart=(f"BaseOS/x86_64:{pin}",)
+    )
+    tree = config.parse(newconfig.render(wishes)).tree("almalinux/9.2")
+    assert (tree.images, tree.kickstart) == (("isos", "live"), {"BaseOS/x86_64": pin})
+    none = config.parse(newconfig.render(Wishes("9.2", ("x86_64",)))).tree("almalinux/9.2")
+    assert (none.images, none.kickstart) == ((), {})
+
+
 def test_x86_64_v2_is_of_10_alone():
     newconfig.render(Wishes("10.0", ("x86_64_v2",)))
     for release, arch in (("9.2", "x86_64_v2"), ("9.2", "i686"), ("7.9", "x86_64"), ("9.", "x")):
@@ -103,6 +114,8 @@ def test_nothing_is_overwritten(fresh, upstream, keys):
         (("--release", "nine"), 2, "one such as 9.2"),
         (("--release", "9.2", "--arch", "x86_64", "--upstream", "ftp://x"), 2, "http"),
         (("--release", "9.2", "--arch", "x86_64", "--repo", "../x"), 2, "cannot be the name"),
+        (("--release", "9.2", "--arch", "x86_64", "--images", "iso"), 2, "isos"),
+        (("--release", "9.2", "--arch", "x86_64", "--kickstart", "BaseOS"), 2, "REPO/ARCH:SHA256"),
         (
             ("--release", "9.2", "--arch", "x86_64", "--pin", "--upstream", "http://127.0.0.1:1"),
             3,

@@ -36,6 +36,7 @@ def test_plan_says_what_would_change_and_why_not_more(moved):
     assert curl["build"] == "curl-7.76.1-23.el9_2.4.src.rpm"
     assert [note["nevra"] for note in plan["kept"]] == ["tzdata-2023c-1.el9.noarch"]
     assert plan["affected"] == {"hosts": 0, "releases": {}}
+    assert plan["mass_change"] is None
     assert moved.fingerprint() == before, difference(before, moved.fingerprint())
     assert moved.plan()["plan"] == plan["plan"]
 
@@ -314,6 +315,10 @@ def test_a_policy_that_takes_much_away_needs_consent(moved):
     before = moved.offered()
     plan = moved.plan()
     assert len(plan["difference"]["removed"]) > 5
+    assert plan["mass_change"]["packages"] > plan["mass_change"]["allowed"] == 5
+    text = moved.call("plan", TREE).stdout
+    assert f"! takes {plan['mass_change']['packages']} of " in text
+    assert text.splitlines()[-1].endswith(f"approve {plan['plan']} --allow-mass-change")
     for _ in range(2):  # asked once, and from what was remembered of that
         done = moved.later(1, status=5)
         assert "vetted: the policy would take" in done.error["message"]
@@ -356,3 +361,28 @@ def test_explain_says_why_a_package_is_shown_or_not(moved):
         moved.call("explain", TREE, "tzdata").stdout
     )
     assert "did you mean 'curl'?" in moved.call("explain", TREE, "crl", status=2).stderr
+
+
+@pytest.mark.parametrize("approved", [False, True])
+def test_a_snapshot_says_of_its_packages_why(moved, approved):
+    moved.trees["policy/default"].update(fast_track="Critical", exclude="libkcapi-hmaccalc")
+    if approved:
+        moved.trees["channel/vetted"] = {"approval": "required"}
+        moved.call("approve", moved.plan()["plan"])
+    else:
+        moved.later(1)
+    assert "waits" not in moved.call("snapshot", "show", TREE, "vetted").stdout
+    shown = moved.call("snapshot", "show", TREE, "vetted", "--packages")
+    assert "  waits       vim-8.2.2637-20.el9_2.1 (4 packages): younger than 7 d" in shown.stdout
+    assert "  kept        tzdata-2023c-1.el9:" in shown.stdout
+    document = moved.call("snapshot", "show", TREE, "vetted", "--packages", "--json").stdout
+    reasons = json.loads(document)["reasons"]
+    assert {note["nevra"] for note in reasons["kept"]} == {"tzdata-2023c-1.el9.noarch"}
+    [curl] = {
+        n["reason"] for n in reasons["held"] if n["nevra"].startswith("curl-7.76.1-23.el9_2.4")
+    }
+    assert curl == "younger than 7 d"
+    left = {(note["nevra"].rsplit("-", 2)[0], note["reason"]) for note in reasons["left_out"]}
+    assert left == (set() if approved else {("libkcapi-hmaccalc", "excluded: libkcapi-hmaccalc")})
+    whole = moved.call("snapshot", "show", TREE, "candidate", "--packages", "--json").stdout
+    assert not any(json.loads(whole)["reasons"].values())

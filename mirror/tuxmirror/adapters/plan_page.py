@@ -32,7 +32,10 @@ def render(plan: Mapping[str, Any], tool: str) -> bytes:
     style = jinja2.utils.markupsafe.Markup((_FOLDER / "plan.css").read_text())
     affected = {"problem": None, "hosts": 0, "releases": {}, **plan.get("affected", {})}
     page = environment.get_template("plan.html").render(
-        plan={**plan, "affected": affected}, change=plan["difference"], tool=tool, style=style
+        plan={"mass_change": None, **plan, "affected": affected},
+        change=plan["difference"],
+        tool=tool,
+        style=style,
     )
     return page.encode()
 

@@ -4,6 +4,7 @@
     decisions.json              holds and approvals
     vetting/<tree>.seen         when the candidate first had a package
     vetting/<tree>@<channel>    what the policy last came to
+    reasons/<tree>/<id>.json    why it chose what it chose for that snapshot
     plans/<id>.json             plans that can be approved
 """
 
@@ -54,6 +55,16 @@ class DocumentVettingRecords:
         data = json.dumps(last).encode()
         self._documents.write(f"{_of(tree)}@{channel}", data, private=True, lasting=False)
 
+    def reasons(self, tree: str, snapshot: str) -> bytes | None:
+        return self._documents.read(_reasons(tree, snapshot))
+
+    def set_reasons(self, tree: str, snapshot: str, data: bytes | None) -> None:
+        name = _reasons(tree, snapshot)
+        if data is not None:
+            self._documents.write(name, data, private=True, lasting=False)
+        elif self._documents.read(name) is not None:
+            self._documents.remove(name)
+
     def plan(self, plan_id: str) -> bytes | None:
         return self._documents.read(f"{_PLANS}{plan_id}.json")
 
@@ -69,3 +80,7 @@ class DocumentVettingRecords:
 
 def _of(tree: str) -> str:
     return f"state/vetting/{tree.replace('/', '%')}"
+
+
+def _reasons(tree: str, snapshot: str) -> str:
+    return f"state/reasons/{tree.replace('/', '%')}/{snapshot}.json"

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from ..core import config as configuration
-from ..core import newconfig, releases
+from ..core import kinds, newconfig, releases
 from ..core.config import Config
 from ..core.errors import ConfigError, MirrorError, StorageError
 from ..core.newconfig import Wishes
@@ -49,6 +49,20 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     command.add_argument("--incoming", type=Path, default=Path("/srv/incoming"), metavar="DIR")
     command.add_argument(
+        "--images",
+        action="append",
+        default=[],
+        choices=sorted(kinds.IMAGES),
+        help="also these images; may be repeated",
+    )
+    command.add_argument(
+        "--kickstart",
+        action="append",
+        default=[],
+        metavar="REPO/ARCH:SHA256",
+        help="also this installation tree, pinned by its .treeinfo; may be repeated",
+    )
+    command.add_argument(
         "--pin",
         action="store_true",
         help="upstream's metadata has no signature: fetch it now and pin its SHA-256",
@@ -76,6 +90,8 @@ def run(_config: None, args: argparse.Namespace) -> int:
         tuxcare_key=args.esu_key.absolute() if args.esu_key else None,
         own=_OWN if args.esu else (),
         incoming=args.incoming.absolute(),
+        images=tuple(dict.fromkeys(args.images)),
+        kickstart=tuple(args.kickstart),
     )
     releases.check_arches(wishes.release, wishes.arches)
     if args.pin:

@@ -8,6 +8,7 @@ from typing import Any
 from ..adapters.reporters import human_bytes, utc
 from ..core.policy.plan import by_build
 
+_TITLES = {"held": "waits", "left_out": "left out", "pulled_in": "pulled in", "kept": "kept"}
 _SIGNS = (("+", "added"), ("-", "removed"), ("!", "changed"))
 
 
@@ -27,15 +28,28 @@ def lines(plan: Mapping[str, Any]) -> Iterator[str]:
         for advisory in change[key]:
             facts = [advisory["id"], advisory["severity"], *advisory["cves"]]
             yield f"  {sign} {' '.join(filter(None, facts))}  {advisory['title']}".rstrip()
-    for title, key in (("waits", "held"), ("pulled in", "pulled_in"), ("kept", "kept")):
-        yield from _notes(title, plan[key])
+    yield from reasons(plan)
     for reason, number in plan["filtered"].items():
         yield _field("left out", f"{number} packages: {reason}")
     yield f"  {_summary(change)}"
+    mass = plan.get("mass_change")
+    if mass:
+        yield (
+            f"  ! takes {mass['packages']} of {mass['of']} packages away that upstream still has,"
+            f" at most {mass['allowed']} at once are allowed (mass_change): if that is not meant,"
+            " mend the policy"
+        )
     if change["added"] or change["removed"] or change["changed"]:
-        yield f"to apply exactly this: tuxmirror approve {plan['plan']}"
+        more = " --allow-mass-change" if mass else ""
+        yield f"to apply exactly this: tuxmirror approve {plan['plan']}{more}"
     else:
         yield f"nothing changes for {plan['channel']}"
+
+
+def reasons(noted: Mapping[str, Any]) -> Iterator[str]:
+    """What a policy noted of packages, build by build."""
+    for key, title in _TITLES.items():
+        yield from _notes(title, noted.get(key, ()))
 
 
 def _field(name: str, text: str) -> str:

@@ -21,6 +21,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command = actions.add_parser("show", help="what is recorded of one")
     command.add_argument("tree", metavar="TREE", help="such as almalinux/9.2")
     command.add_argument("id", metavar="ID", help=_MEANT)
+    command.add_argument(
+        "--packages",
+        action="store_true",
+        help="also what its policy kept out, pulled in or kept, and why",
+    )
     _finish(command, run_show)
     command = commands.add_parser(
         "diff", help="packages, advisories and CVEs between two snapshots of a tree"
@@ -83,7 +88,7 @@ def _when(seconds: int) -> str:
 def run_show(config: Config, args: argparse.Namespace) -> int:
     from ..usecases.catalogue import snapshot
 
-    found = snapshot(_mirror(config), config.tree(args.tree), args.id)
+    found = snapshot(_mirror(config), config.tree(args.tree), args.id, args.packages)
     if args.json:
         print(json.dumps(found, indent=2))
     else:
@@ -93,6 +98,7 @@ def run_show(config: Config, args: argparse.Namespace) -> int:
 
 def _show_lines(found: dict[str, Any]) -> list[str]:
     from ..adapters.reporters import human_bytes
+    from . import plan_text
 
     lines = [
         f"{found['tree']} {found['id']}",
@@ -105,6 +111,9 @@ def _show_lines(found: dict[str, Any]) -> list[str]:
         counts = [f"{n} {what.replace('_', ' ')}" for what, n in vetting["packages"].items()]
         lines.append(f"  {'chosen from':<12}{vetting['upstream']} for {vetting['channel']}")
         lines.append(f"  {'by policy':<12}{vetting['policy'] or 'none'}: {', '.join(counts)}")
+        if found.get("reasons", {}) is None:
+            lines.append(f"  {'reasons':<12}were not written down here")
+        lines += plan_text.reasons(found.get("reasons") or {})
     if found["signed"]:
         lines.append(f"  {'record':<12}signed by the operator")
     for name, repository in found["repositories"].items():

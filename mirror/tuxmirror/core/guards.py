@@ -58,6 +58,11 @@ def _name_arch(path: str) -> tuple[str, str]:
     return stem.rsplit("-", 2)[0], arch
 
 
+def taken_at_once(before: int, limit: MassChange) -> float:
+    """How many of `before` packages a policy may take away in one step."""
+    return max(limit.packages, before * limit.percent / 100)
+
+
 def check_taken_away(
     paths: Sequence[str], before: int, limit: MassChange, tree: str, channel: str
 ) -> None:
@@ -66,7 +71,7 @@ def check_taken_away(
     Raises:
         RefusedError: beyond both limits; says how many, and some of them.
     """
-    allowed = max(limit.packages, before * limit.percent / 100)
+    allowed = taken_at_once(before, limit)
     if len(paths) <= allowed:
         return
     raise RefusedError(

@@ -14,7 +14,8 @@ class Wishes(NamedTuple):
     """What an operator said. `keys` of AlmaLinux in place of those known, without fingerprints.
 
     `pins`: the SHA-256 of each repository's repomd.xml, where upstream never signed it. `own`:
-    names of trees of our own packages, such as `esu`; their sources lie below `incoming`.
+    names of trees of our own packages, such as `esu`; their sources lie below `incoming`. `images`
+    and `kickstart` as in the configuration, word by word.
     """
 
     release: str
@@ -28,6 +29,8 @@ class Wishes(NamedTuple):
     pins: Mapping[str, str] = {}
     own: tuple[str, ...] = ()
     incoming: Path = Path("/srv/incoming")
+    images: tuple[str, ...] = ()
+    kickstart: tuple[str, ...] = ()
 
     @property
     def repositories(self) -> tuple[str, ...]:
@@ -98,12 +101,18 @@ def _almalinux(wishes: Wishes) -> str:
             "; A release frozen before December 2023 may have no signature of its metadata. Then:",
             ";   tuxmirror init --pin  writes `metadata_signature = pinned` and the digests.",
         ]
-    lines += [
+    return "\n".join([*lines, *_images(wishes)]) + "\n"
+
+
+def _images(wishes: Wishes) -> list[str]:
+    """Commented out where nobody asked for them."""
+    images, kickstart = " ".join(wishes.images), " ".join(wishes.kickstart)
+    example = f"BaseOS/{wishes.arches[0]}:the SHA-256 of its .treeinfo"
+    return [
         "; Images by upstream's signed list, installation trees by a digest that you compared:",
-        "; images = isos",
-        f"; kickstart = BaseOS/{wishes.arches[0]}:the SHA-256 of its .treeinfo",
+        f"images = {images}" if images else "; images = isos",
+        f"kickstart = {kickstart}" if kickstart else f"; kickstart = {example}",
     ]
-    return "\n".join(lines) + "\n"
 
 
 def _fingerprints(keys: tuple[Key, ...]) -> list[str]:

@@ -160,6 +160,12 @@ class VettingRecords(Protocol):
 
     def set_last(self, tree: str, channel: str, last: LastVetting) -> None: ...
 
+    def reasons(self, tree: str, snapshot: str) -> bytes | None:
+        """Why a policy chose what it chose for a snapshot; None where nobody wrote it down."""
+
+    def set_reasons(self, tree: str, snapshot: str, data: bytes | None) -> None:
+        """None: the snapshot is gone. Raises StorageError."""
+
     def plan(self, plan_id: str) -> bytes | None:
         """None where there is none of that id."""
 

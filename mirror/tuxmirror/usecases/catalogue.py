@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from ..core.config import Tree
 from ..core.errors import MirrorError
+from ..core.policy.plan import REASONS
 from ..core.snapshot import Snapshot
 from .context import Mirror
 from .selection import find
@@ -17,8 +19,12 @@ def snapshots(mirror: Mirror, trees: Sequence[Tree]) -> list[dict[str, object]]:
     return [{"tree": tree.name, "snapshots": _listed(mirror, tree)} for tree in trees]
 
 
-def snapshot(mirror: Mirror, tree: Tree, text: str) -> dict[str, object]:
-    """Everything that is recorded of one snapshot; `text` as `selection.find`."""
+def snapshot(mirror: Mirror, tree: Tree, text: str, packages: bool = False) -> dict[str, object]:
+    """Everything that is recorded of one snapshot; `text` as `selection.find`.
+
+    `packages`: also what a policy kept out, pulled in or kept of it, and why; None where that was
+    not written down here, as of what came in a bundle.
+    """
     found = find(mirror, tree, text)
     repositories = {name: asdict(fields) for name, fields in sorted(found.repositories.items())}
     marks = _marks(mirror, tree, found.id)
@@ -29,7 +35,18 @@ def snapshot(mirror: Mirror, tree: Tree, text: str) -> dict[str, object]:
         "signed": mirror.state.signature(tree.name, found.id) is not None,
         "vetting": asdict(found.vetting) if found.vetting else None,
         "repositories": repositories,
+        **({"reasons": _reasons(mirror, tree, found)} if packages else {}),
     }
+
+
+def _reasons(mirror: Mirror, tree: Tree, found: Snapshot) -> object:
+    if found.vetting is None:
+        return dict.fromkeys(REASONS, ())
+    try:
+        data = mirror.vetting.reasons(tree.name, found.id)
+        return json.loads(data) if data else None
+    except (MirrorError, ValueError):
+        return None
 
 
 def _listed(mirror: Mirror, tree: Tree) -> list[dict[str, object]]:

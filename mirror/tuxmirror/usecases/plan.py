@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core import difference
+from ..core import difference, guards, kinds
 from ..core import snapshot as snapshots
 from ..core.config import Tree, nearest
 from ..core.difference import Difference, Entry
 from ..core.errors import ConfigError, RefusedError
 from ..core.policy import decisions, plan
+from ..core.policy.builds import Item
 from ..core.policy.outcome import Outcome, Selection
 from ..core.policy.plan import Plan
 from ..core.policy.rules import Channel
 from ..core.policy.select import Facts, span
-from ..core.snapshot import Snapshot, Vetting
+from ..core.snapshot import File, Snapshot, Vetting
 from ..core.summary import Advisory
 from . import cutting, following, locks, vetting
 from .context import Mirror
@@ -64,6 +66,7 @@ def make_plan(mirror: Mirror, tree: Tree, name: str, audience: Audience) -> dict
         review = {
             "difference": change.as_dict(),
             **plan.review(found),
+            "mass_change": _mass_change(mirror, choice, shown, facts, selection),
             "affected": dict(audience(tree, channel.name)),
         }
     made = Plan(**{**vars(made), "review": review})
@@ -127,6 +130,36 @@ def _plan(
     )
 
 
+def _mass_change(
+    mirror: Mirror, choice: Choice, shown: Snapshot | None, facts: Facts, selection: Selection
+) -> dict[str, int] | None:
+    """Where it takes so much away at once that `approve` wants to be told: how many of how many
+    packages, and how many were allowed."""
+    if shown is None or choice.policy is None:
+        return None
+    then: dict[str, list[File]] = {}
+    for item in facts.items:
+        if _chosen(item, selection):
+            package = item.package
+            file = File(package.location, package.sha256, package.size)
+            then.setdefault(item.repository, []).append(file)
+    taken = 0
+    for name, repository in shown.repositories.items():
+        whole = choice.source.repositories.get(name)
+        if whole is not None and not kinds.is_whole(name):
+            lists = (snapshots.decode_files(mirror.pool.read(r.files)) for r in (repository, whole))
+            taken += len(guards.taken_away(next(lists), then.get(name, ()), next(lists)))
+    allowed = guards.taken_at_once(shown.packages, mirror.config.mass_change)
+    if taken <= allowed:
+        return None
+    return {"packages": taken, "of": shown.packages, "allowed": int(allowed)}
+
+
+def _chosen(item: Item, selection: Selection) -> bool:
+    side = selection.kept if item.gone else selection.left_out
+    return (item.package.sha256 in side.get(item.repository, ())) == item.gone
+
+
 def _entries_shown(mirror: Mirror, shown: Snapshot | None) -> set[tuple[str, str]]:
     """Repository and SHA-256 of each package."""
     return {
@@ -157,11 +190,9 @@ def _difference(
     for item in facts.items:
         name, package = item.repository, item.package
         [entry] = difference.entries(name, [package])
-        side = selection.kept if item.gone else selection.left_out
-        chosen = (package.sha256 in side.get(name, ())) == item.gone
         if (name, package.sha256) in shown:
             old.append(entry)
-        if chosen:
+        if _chosen(item, selection):
             new.append(entry)
             present.add(package.nevra)
     fresh = [
@@ -202,6 +233,9 @@ def approve(mirror: Mirror, text: str, why: str | None, allow_mass_change: bool 
         )
         if not allow_mass_change:
             vetting.check_taken_away(mirror, tree, channel, choice, made)
+        if made is not source and mirror.vetting.reasons(tree.name, made.id) is None:
+            kept = {name: chosen.review.get(name, []) for name in plan.REASONS}
+            mirror.vetting.set_reasons(tree.name, made.id, json.dumps(kept).encode())
         let_go(mirror, tree, channel.name, {made.id, source.id})
         said = {"plan": chosen.id, "why": why}
         if publish(mirror, tree, made, (channel.name,), allow_mass_change, "approve", said):

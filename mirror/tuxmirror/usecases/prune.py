@@ -66,6 +66,7 @@ def prune(mirror: Mirror, choice: Choice, dry_run: bool) -> None:
                 # First: what it names may go only when nothing says that it is there.
                 if not dry_run:
                     mirror.state.remove_snapshot(tree, name)
+                    mirror.vetting.set_reasons(tree, name, None)
                 mirror.reporter.event("removed", tree=tree, snapshot=name, dry_run=dry_run)
         if not dry_run:
             mirror.pool.remove(sha for sha, _ in files)

@@ -206,6 +206,10 @@ def _remember(mirror: Mirror, tree: Tree, successors: Mapping[str, Snapshot]) ->
     if candidate is not None and candidate in successors:
         memory = mirror.state.memory(tree.name)
         mirror.state.accept(tree.name, successors[candidate].id, memory)
+    for name, successor in successors.items():
+        reasons = mirror.vetting.reasons(tree.name, name)
+        if reasons is not None:
+            mirror.vetting.set_reasons(tree.name, successor.id, reasons)
     for channel in mirror.config.channels:
         last = mirror.vetting.last(tree.name, channel)
         if last is not None and last.snapshot in successors:

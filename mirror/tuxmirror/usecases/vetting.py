@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from ..core import snapshot as snapshots
 from ..core.advisory.model import Advisory, Scope, scope_of
 from ..core.config import Tree
 from ..core.errors import MirrorError
-from ..core.policy import ages, decisions, outcome
+from ..core.policy import ages, decisions, outcome, plan
 from ..core.policy.builds import Item, ModuleBuild, repository_arch
 from ..core.policy.decisions import Decision
 from ..core.policy.outcome import Outcome
@@ -71,6 +72,9 @@ def propose(mirror: Mirror, tree: Tree, channel: Channel, choice: Choice) -> Pro
         cutting.counts(found.selection, len(found.pulled)),
     )
     made = cutting.snapshot_of(mirror, tree, source, shown, found.selection, vetting)
+    if made is not source:
+        said = json.dumps(plan.reasons(found)).encode()
+        mirror.vetting.set_reasons(tree.name, made.id, said)
     until = min((t for t in (found.until, _next(deciding)) if t is not None), default=None)
     mirror.vetting.set_last(
         tree.name, channel.name, LastVetting(inputs, made.id, until, len(found.held))

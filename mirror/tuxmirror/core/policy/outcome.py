@@ -60,8 +60,8 @@ class Selection(NamedTuple):
 
 @dataclass(frozen=True)
 class Outcome:
-    """`filtered` counts packages left out by a rule about packages; `until` is the first time at
-    which it may change by itself; `verdicts` are those of the builds, by name."""
+    """`filtered` counts packages left out by a rule about packages, `left_out` are they; `until` is
+    the first time at which it may change by itself; `verdicts` are those of the builds, by name."""
 
     selection: Selection
     held: tuple[Note, ...]
@@ -70,6 +70,7 @@ class Outcome:
     filtered: Mapping[str, int]
     until: int | None
     verdicts: Mapping[str, Verdict]
+    left_out: tuple[Note, ...] = ()
 
 
 def decide(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Outcome:
@@ -100,7 +101,7 @@ def decide(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Outcome:
 
 def _outcome(judge: Judge, first: Settled, last: Settled) -> Outcome:
     """What came of it at last, for the reasons that it passed for at first."""
-    held, pulled, kept = [], [], []
+    held, pulled, kept, left_out = [], [], [], []
     filtered: Counter[str] = Counter()
     reasons = {
         name: before if before.passes and verdict.passes else verdict
@@ -112,6 +113,10 @@ def _outcome(judge: Judge, first: Settled, last: Settled) -> Outcome:
             reason = judge.filtered(item.package)
             if reason is not None:
                 filtered[reason] += not item.gone
+                if not item.gone:
+                    left_out.append(
+                        Note(item.repository, item.package.nevra, name, "rule", reason, None)
+                    )
             elif not verdict.passes and verdict.kind != REPLACED:
                 held.append(_note(item, name, verdict))
             elif verdict.kind == KEPT or (verdict.kind == NEEDED and item.gone):
@@ -127,6 +132,7 @@ def _outcome(judge: Judge, first: Settled, last: Settled) -> Outcome:
         dict(sorted((+filtered).items())),
         min(times, default=None),
         reasons,
+        tuple(sorted(left_out)),
     )
 
 

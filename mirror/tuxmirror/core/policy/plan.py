@@ -22,6 +22,8 @@ _ID_LENGTH = 16
 # Hosts come and go; that makes it no other plan.
 _AFFECTED = "affected"
 _APART = ("plan", "made")
+# Of a snapshot's packages: wait, have no place by a rule, were pulled in or kept.
+REASONS = ("held", "left_out", "pulled_in", "kept")
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,13 @@ def review(outcome: Outcome | None) -> dict[str, Any]:
         "filtered": dict(outcome.filtered),
         "until": outcome.until,
     }
+
+
+def reasons(outcome: Outcome) -> dict[str, Any]:
+    """What is kept of it with the snapshot that came of it, package by package."""
+    said = review(outcome)
+    kinds = {name: said[name] for name in REASONS if name in said}
+    return {**kinds, "left_out": [_note(note) for note in outcome.left_out]}
 
 
 def _note(note: Note) -> dict[str, Any]:
