@@ -35,12 +35,12 @@ class Recent(Generic[_Value]):
 class Memory:
     """Values alone: whatever held the mirror would keep its processes.
 
-    `materials` of snapshots, by their ids: the tracker asks for those of all trees. `formats` of a
-    tree's advisories, and what OpenSCAP found wrong in them (`verdicts`, by advisory): of one tree
-    at a time.
+    `materials` of snapshots, by their ids: the tracker asks for those of all trees, and a large
+    tree's take memory. `formats` of a tree's advisories, and what OpenSCAP found wrong in them
+    (`verdicts`, by advisory): of one tree at a time.
     """
 
     def __init__(self) -> None:
-        self.materials: Recent[Material] = Recent(64)
+        self.materials: Recent[Material] = Recent(24)
         self.formats: Recent[Sequence[File]] = Recent(4)
         self.verdicts: Recent[dict[str, MirrorError]] = Recent(4)
