@@ -165,7 +165,7 @@ def notes(host: Host, guessed_epochs: Sequence[str], kernels: bool) -> list[str]
         )
     if kernels and host.running_kernel is None and _has_kernel(host.packages):
         found.append(
-            "A package list does not say which kernel is running: installed kernels alone were"
+            "Packages do not say which kernel is running: installed kernels alone were"
             " judged. Name it with --running-kernel (uname -r)."
         )
     modular = sorted({p.name for p in host.packages if is_modular(p.release)})
