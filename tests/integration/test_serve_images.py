@@ -143,10 +143,10 @@ def test_behind_nginx_before_folders(image_site, tmp_path, tiny_upstream, opened
         assert token not in front.log_text()
 
 
-def test_behind_nginx_before_a_bucket(image_site, moto, programs, tmp_path, tiny_upstream):
+def test_behind_nginx_before_a_bucket(image_site, moto, tmp_path, tiny_upstream):
     add_images(tiny_upstream, "isos", {**ISOS, "large.iso": LARGE})
     with FaultyS3(moto) as counted, surroundings(counted.environment):
-        site = in_bucket(image_site, counted, programs)
+        site = in_bucket(image_site, counted)
         assert site.sync().status == 0
         with before_a_bucket(site, tmp_path) as front:
             root = f"/{TREE}/{register(site, front)}"

@@ -24,8 +24,8 @@ OS = "BaseOS/x86_64/os"
 
 
 @pytest.fixture
-def bucket_site(site, s3_service, programs):
-    in_bucket(site, s3_service, programs)
+def bucket_site(site, s3_service):
+    in_bucket(site, s3_service)
     assert site.sync().status == 0
     return site
 

@@ -27,8 +27,7 @@ IMAGES_CAN = ("added", "removed", "changed")
 
 
 @pytest.fixture
-def image_site(site, tiny_upstream, programs):
-    site.runner = programs.run
+def image_site(site, tiny_upstream):
     site.trees[TREE]["kickstart"] = add_kickstart(tiny_upstream, "BaseOS")
     site.trees[TREE]["images"] = "isos"
     site.folder = add_images(tiny_upstream, "isos", ISOS)
@@ -335,8 +334,8 @@ def test_memory_does_not_grow_with_an_image(image_site, tiny_upstream):
 
 
 @pytest.mark.full
-def test_they_lie_in_a_bucket_as_well(image_site, s3_service, programs, tiny_upstream):
-    site = in_bucket(image_site, s3_service, programs)
+def test_they_lie_in_a_bucket_as_well(image_site, s3_service, tiny_upstream):
+    site = in_bucket(image_site, s3_service)
     assert site.sync().status == 0
     shown = site.place.shown("vetted")
     for name, data in ISOS.items():

@@ -22,14 +22,13 @@ KINDS = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def bucket_site(site, s3_service, programs, kind):
+def bucket_site(site, s3_service, kind):
     """A mirror with one of them, or both, in a bucket; never synced."""
-    return in_bucket(site, s3_service, programs, kind)
+    return in_bucket(site, s3_service, kind)
 
 
-def in_bucket(site, service, programs, kind="s3"):
+def in_bucket(site, service, kind="s3"):
     name = service.bucket()
-    site.runner = programs.run
     if kind in ("s3", "store-s3"):
         site.main["local"] = site.main.pop("store", site.store)
         site.main["store"] = f"s3://{name}/store"
@@ -131,9 +130,9 @@ def test_nothing_unverified_is_published(bucket_site, upstream, tiny_upstream):
     assert "fresh-1.1-1.el9.x86_64.rpm" in packages(site)
 
 
-def test_the_machine_is_not_needed_any_more(site, s3_service, programs):
+def test_the_machine_is_not_needed_any_more(site, s3_service):
     """Another machine goes on with the same bucket."""
-    in_bucket(site, s3_service, programs)
+    in_bucket(site, s3_service)
     assert site.sync().status == 0
     shutil.rmtree(site.store)
     assert site.sync("--json").named("unchanged")

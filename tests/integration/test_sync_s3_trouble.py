@@ -29,9 +29,9 @@ def faulty(s3_service):
 
 
 @pytest.fixture
-def bucket_site(site, faulty, programs):
+def bucket_site(site, faulty):
     site.backoff = 0.2
-    return in_bucket(site, faulty, programs)
+    return in_bucket(site, faulty)
 
 
 def fails(site, status, *words):
@@ -258,10 +258,10 @@ def test_publishes_of_two_machines_leave_one_state_that_the_log_tells(
 
 
 @pytest.mark.full
-def test_a_real_service_refuses_what_is_wrong(site, ceph, programs):
+def test_a_real_service_refuses_what_is_wrong(site, ceph):
     """The words are those of the service, not of a fault of ours."""
     with surroundings(ceph.environment):
-        in_bucket(site, ceph, programs)
+        in_bucket(site, ceph)
         with surroundings({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}):
             fails(site, 2, "does not know the access key", "AWS_ACCESS_KEY_ID")
         with surroundings({"AWS_SECRET_ACCESS_KEY": "wrong"}):

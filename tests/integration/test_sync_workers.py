@@ -17,8 +17,8 @@ def dask(s3_service):
 
 
 @pytest.fixture
-def bucket_site(site, s3_service, programs):
-    return in_bucket(site, s3_service, programs)
+def bucket_site(site, s3_service):
+    return in_bucket(site, s3_service)
 
 
 @pytest.fixture
