@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.bundles import ESU, alter, call, shown
-from tests.support.mirror import TREE, difference, run
+from tests.support.mirror import IMPATIENT, TREE, difference, run
 from tests.support.rpms import RpmSpec, build_rpms
 
 pytest_plugins = ("tests.support.mirror_fixtures", "tests.support.bundle_fixtures")
@@ -43,6 +43,24 @@ def test_the_other_site_shows_the_same_snapshots(home, far, tmp_path, form):
     again = call(far, "import", str(tmp_path / form), "--json")
     assert len(again.named("unchanged")) == 2
     assert not list((far.store / "incoming").rglob("bundle/*"))
+
+
+def test_what_was_lost_comes_with_the_same_bundle_again(far, home_master):
+    """There is no upstream to ask."""
+    bundle = str(home_master.bundle)
+    assert call(far, "import", bundle).status == 0
+    [package] = (far.public / "vetted" / TREE).resolve().rglob("alpha-*.rpm")
+    good = package.read_bytes()
+    package.write_bytes(b"rotten")
+    far.limits = IMPATIENT
+    refused = call(far, "verify", "--repair", "--json", status=4)
+    ways = {event["way_out"] for event in refused.named("damaged") if "repository" in event}
+    assert any("import the bundle" in way for way in ways), ways
+    assert call(far, "import", bundle).status == 0
+    call(far, "verify", "--repair")
+    call(far, "verify")
+    [package] = (far.public / "vetted" / TREE).resolve().rglob("alpha-*.rpm")
+    assert package.read_bytes() == good
 
 
 def grow(home, tiny_upstream, name):

@@ -137,7 +137,7 @@ class BundleSource:
         self._items = {item.sha256: item for item in opened.bundle.contents}
 
     def look(self, current: Snapshot | None, keyring: Callable[[], Keyring]) -> Change | None:
-        if current is not None and current.id == self._snapshot.id:
+        if current is not None and current.id == self._snapshot.id and self._is_whole(current):
             return None
         self._check_base()
         lists = self._lists()
@@ -160,6 +160,17 @@ class BundleSource:
             for name, content in contents.items()
         }
         return Change(fresh, contents, here)
+
+    def _is_whole(self, current: Snapshot) -> bool:
+        """What was lost of it here, the bundle may have."""
+        pool = self._mirror.pool
+        for repository in current.repositories.values():
+            if pool.missing([repository.files, repository.verified]):
+                return False
+            files = snapshots.decode_files(pool.read(repository.files))
+            if pool.missing(file.sha256 for file in files):
+                return False
+        return True
 
     def _check_base(self) -> None:
         if self._since is None or self._since in self._mirror.state.snapshots(self._tree.name):

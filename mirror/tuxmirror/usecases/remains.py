@@ -47,7 +47,10 @@ def _way_out(
 ) -> str | None:
     """Of what the mirror or another operator made; None where upstream is who had it."""
     if successor.came_by_bundle(mirror, tree):
-        return "tuxmirror import the bundle that brought it, or any later one that is whole"
+        return (
+            "tuxmirror import the bundle that brought it once more, or any later one; then"
+            f" tuxmirror verify --repair {tree.name}"
+        )
     if path == SIGNATURE and successor.signs(mirror, tree, repository):
         return (
             "only the operator's key can sign it again: name it (signing_key in [main]), then"

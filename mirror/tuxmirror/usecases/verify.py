@@ -202,7 +202,10 @@ def _published(
                 mended += 1
                 mirror.reporter.event("repaired", tree=tree.name, path=f"{channel}: {flaw.path}")
             else:
-                problems.append(_flawed(channel, flaw))
+                problem = _flawed(channel, flaw)
+                if mend:
+                    problem.way_out = "put right with what the pool lost: see there"
+                problems.append(problem)
         return problems, mended
 
 
