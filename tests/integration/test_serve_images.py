@@ -118,7 +118,7 @@ def check_files(front, root, tree, lifetime):
     assert front.get(f"{root}/isos/x86_64/").status_code in (403, 404)
 
 
-@pytest.mark.parametrize("opened", ["no", "yes"])
+@pytest.mark.parametrize("opened", ["no", pytest.param("yes", marks=pytest.mark.full)])
 def test_behind_nginx_before_folders(image_site, tmp_path, tiny_upstream, opened):
     site = image_site
     site.trees[TREE]["open"] = opened
