@@ -58,10 +58,11 @@ def _way_out(
         )
     if tree.type == "local":
         return f"put {tree.source} back as it was, then tuxmirror verify --repair {tree.name}"
+    # Not `sync`: the policy reads what is shown before it chooses.
     if repository.origin is not None and kinds.is_metadata(name, path):
         return (
-            f"tuxmirror sync {tree.name} cuts it anew from what was verified; snapshot"
-            f" {', '.join(where)} stays as it is until it goes: tuxmirror prune --snapshot"
-            f" {where[0]}"
+            "what it was cut from is lost as well: --from URL asks another root for that; else"
+            f" restore a backup, or publish another snapshot (tuxmirror snapshot list {tree.name}),"
+            f" then tuxmirror prune --snapshot {where[0]}"
         )
     return None
