@@ -96,6 +96,13 @@ def test_snapshots_come_back_oldest_first(state, store):
     assert state.snapshot(TREE, first.id) == first
 
 
+def test_a_snapshot_is_signed_again_and_stays_what_it_was(state):
+    state.save_snapshot(snapshot(), b"first")
+    state.set_signature(TREE, snapshot().id, b"second")
+    assert state.signature(TREE, snapshot().id) == b"second"
+    assert state.snapshot(TREE, snapshot().id) == snapshot()
+
+
 def test_saved_snapshot_is_never_written_again(state):
     state.save_snapshot(snapshot())
     later = Snapshot(TREE, 2000, snapshot().repositories)

@@ -236,6 +236,35 @@ def test_without_the_secret_key_it_is_told_what_is_missing(cut, tmp_path, keys):
     cut.call("verify")
 
 
+def signature_of_record(site):
+    return site.store / "snapshots" / TREE / f"{site.manifest()['id']}.json.asc"
+
+
+def test_the_signature_of_a_snapshot_itself_is_made_again(cut):
+    kept = signature_of_record(cut)
+    name = cut.manifest()["id"]
+    kept.write_bytes(kept.read_bytes().replace(b"a", b"b"))
+    [damage, *_] = cut.call("verify", "--json", status=4).named("damaged")
+    assert damage["path"] == "SNAPSHOT.json.asc"
+    assert name in damage["message"]
+    assert "verify --repair" in damage["way_out"]
+    cut.call("verify", "--repair")
+    assert cut.manifest()["id"] == name
+    cut.call("verify")
+    shown = cut.public / "vetted" / TREE / "SNAPSHOT.json.asc"
+    assert shown.read_bytes() == kept.read_bytes()
+
+
+def test_a_rotten_signature_never_takes_the_place_of_the_published_one(cut, tmp_path, keys):
+    shown = cut.public / "vetted" / TREE / "SNAPSHOT.json.asc"
+    good = shown.read_bytes()
+    signature_of_record(cut).write_bytes(b"rotten")
+    cut.main["gnupghome"] = public_half(tmp_path, keys.operator)
+    [damage] = cut.call("verify", "--repair", "--json", status=4).named("damaged")
+    assert damage["path"] == "SNAPSHOT.json.asc"
+    assert shown.read_bytes() == good
+
+
 def test_what_somebody_rolled_back_from_does_not_come_back_by_its_successor(cut):
     """Canary shows it still; nobody took that away."""
     cut.trees["channel/canary"] = {"policy": "default"}

@@ -154,6 +154,9 @@ class FileState:
     def signature(self, tree: str, snapshot_id: str) -> bytes | None:
         return self._documents.read(f"{_snapshot_document(tree, snapshot_id)}.asc")
 
+    def set_signature(self, tree: str, snapshot_id: str, signature: bytes) -> None:
+        self._documents.write(f"{_snapshot_document(tree, snapshot_id)}.asc", signature)
+
     def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
         name = _snapshot_document(tree, snapshot_id)
         data = self._documents.read(name)

@@ -67,6 +67,9 @@ class State(Protocol):
     def signature(self, tree: str, snapshot_id: str) -> bytes | None:
         """Of SNAPSHOT.json; None where nobody signed it."""
 
+    def set_signature(self, tree: str, snapshot_id: str, signature: bytes) -> None:
+        """Another one over the same SNAPSHOT.json, in place of what is there."""
+
     def snapshot(self, tree: str, snapshot_id: str) -> Snapshot:
         """Raises RefusedError where there is none, VerificationError where it is damaged."""
 

@@ -1,19 +1,26 @@
-"""Whether the metadata of kept snapshots still is what the tree's keys of today vouch for."""
+"""Whether kept snapshots and their metadata still are what the keys of today vouch for."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from ..core import kinds
 from ..core import snapshot as snapshots
 from ..core.config import Tree
-from ..core.errors import DigestError, LockedError, MirrorError, SignatureError
+from ..core.errors import (
+    ConfigError,
+    DigestError,
+    LockedError,
+    MirrorError,
+    SignatureError,
+)
 from ..core.snapshot import LOCAL, Repository, Snapshot
 from ..core.tree import OPERATORS_KEY
 from ..ports import Keyring
-from . import vouching
+from . import manifest, vouching
 from .context import Mirror
 from .upstream import REPOMD, SIGNATURE
 
@@ -21,27 +28,44 @@ from .upstream import REPOMD, SIGNATURE
 _PATIENCE = 10.0
 
 
-def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], locked: bool) -> list[MirrorError]:
-    """What does not verify any more, each repomd.xml once.
+class Found(NamedTuple):
+    """What does not verify, how many were signed again, and the snapshots whose own signature is
+    not to be published: those of the first."""
+
+    problems: list[MirrorError]
+    repaired: int
+    unvouched: set[str]
+
+
+def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], mend: bool) -> Found:
+    """What does not verify any more: each repomd.xml once, each snapshot's own signature.
 
     Of a snapshot that no channel shows it is a warning alone: keys come and go, and it is not
-    published again without a word. `locked`: the caller holds the tree's lock.
+    published again without a word. `mend`: sign snapshots again; the caller holds the tree's lock.
     """
     shown = _shown(mirror, tree)
     problems: list[MirrorError] = []
+    unvouched: set[str] = set()
+    repaired = 0
     seen: set[str] = set()
     with contextlib.ExitStack() as stack:
-        if not locked:
+        if not mend:
             try:
                 stack.enter_context(mirror.state.lock(tree.name, _PATIENCE))
             except LockedError:
                 message = f"{tree.name}: signatures were not checked: another run is at work"
                 mirror.reporter.event("warning", tree=tree.name, message=message)
-                return []
+                return Found([], 0, set())
         keyring = stack.enter_context(mirror.keyring(tree))
         own = stack.enter_context(_operators(mirror, tree))
         # Those that are shown come first: what they have in common with others is damage.
         for snapshot in sorted(kept, key=lambda snapshot: snapshot.id not in shown):
+            found = _unsigned(mirror, snapshot, own) if own else None
+            if found and mend and _signed_again(mirror, snapshot):
+                repaired += 1
+            elif found:
+                unvouched.add(snapshot.id)
+                _sort(mirror, tree, snapshot, found, shown, problems)
             for name, repository in snapshot.repositories.items():
                 if repository.files in seen:
                     continue
@@ -49,12 +73,41 @@ def check(mirror: Mirror, tree: Tree, kept: Iterable[Snapshot], locked: bool) ->
                 by = own if own and repository.signed_by in own.fingerprints else keyring
                 for error in _check(mirror, tree, name, repository, by):
                     error.located(tree=tree.name, repository=name)
-                    if snapshot.id in shown:
-                        problems.append(error)
-                    else:
-                        message = f"snapshot {snapshot.id}, shown nowhere: {error}"
-                        mirror.reporter.event("warning", tree=tree.name, message=message)
-    return problems
+                    _sort(mirror, tree, snapshot, error, shown, problems)
+    return Found(problems, repaired, unvouched)
+
+
+def _sort(
+    mirror: Mirror,
+    tree: Tree,
+    snapshot: Snapshot,
+    error: MirrorError,
+    shown: Collection[str],
+    problems: list[MirrorError],
+) -> None:
+    if snapshot.id in shown:
+        problems.append(error)
+    else:
+        message = f"snapshot {snapshot.id}, shown nowhere: {error}"
+        mirror.reporter.event("warning", tree=tree.name, message=message)
+
+
+def _unsigned(mirror: Mirror, snapshot: Snapshot, operators: Keyring) -> MirrorError | None:
+    try:
+        manifest.check(mirror, snapshot, operators)
+    except MirrorError as error:
+        return error
+    return None
+
+
+def _signed_again(mirror: Mirror, snapshot: Snapshot) -> bool:
+    # A key that is not at hand leaves it damaged, which is told.
+    with contextlib.suppress(ConfigError, SignatureError):
+        if manifest.sign_again(mirror, snapshot):
+            path = f"{snapshot.id}: {manifest.SIGNATURE}"
+            mirror.reporter.event("repaired", tree=snapshot.tree, path=path)
+            return True
+    return False
 
 
 @contextlib.contextmanager

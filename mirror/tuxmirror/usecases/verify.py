@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from ..core.config import Tree
 from ..core.errors import LockedError, MirrorError, VerificationError, gravest
+from ..core.publication import Publication
 from ..core.snapshot import Snapshot
 from ..ports import Flaw
 from . import (
     inventory,
     last_verify,
+    manifest,
     prune,
     remains,
     signatures,
@@ -105,10 +107,12 @@ def _check(
     repaired = before - len(damaged) if mend else 0
     _tell_replaced(mirror, tree, snapshots)
     problems += damaged.values()
-    problems += signatures.check(mirror, tree, snapshots, locked=mend)
+    signed = signatures.check(mirror, tree, snapshots, mend)
+    problems += signed.problems
+    repaired += signed.repaired
     problems += verify_closure.check(mirror, tree, snapshots)
     for channel in mirror.publisher.channels():
-        flaws, mended = _published(mirror, tree, channel, mend)
+        flaws, mended = _published(mirror, tree, channel, mend, signed.unvouched)
         problems += flaws
         repaired += mended
     for problem in problems:
@@ -185,19 +189,26 @@ def _replace(
 
 
 def _published(
-    mirror: Mirror, tree: Tree, channel: str, mend: bool
+    mirror: Mirror, tree: Tree, channel: str, mend: bool, unvouched: Collection[str]
 ) -> tuple[list[MirrorError], int]:
-    """What a channel shows otherwise than its record says, and how much of that was put right."""
+    """What a channel shows otherwise than its record says, and how much of that was put right.
+
+    The own signature of a snapshot that is `unvouched` stays as it is published: it may be better
+    than the one that is kept.
+    """
     with showing(mirror, tree):
         try:
-            contents = _contents(mirror, tree, channel)
+            publication = mirror.publisher.published(channel, tree.name)
+            if publication is None:
+                return [], 0
+            contents = _contents(mirror, tree, publication)
         except MirrorError as error:
             return [error.located(path=channel)], 0
-        if contents is None:
-            return [], 0
         problems = []
         mended = 0
         for flaw in list(mirror.publisher.inspect(channel, tree.name, contents)):
+            if flaw.path == manifest.SIGNATURE and publication.snapshot in unvouched:
+                continue
             if mend and _mended(mirror, tree, channel, flaw):
                 mended += 1
                 mirror.reporter.event("repaired", tree=tree.name, path=f"{channel}: {flaw.path}")
@@ -209,11 +220,8 @@ def _published(
         return problems, mended
 
 
-def _contents(mirror: Mirror, tree: Tree, channel: str) -> dict[str, str] | None:
+def _contents(mirror: Mirror, tree: Tree, publication: Publication) -> dict[str, str]:
     """SHA-256 by path below the tree."""
-    publication = mirror.publisher.published(channel, tree.name)
-    if publication is None:
-        return None
     snapshot = mirror.state.snapshot(tree.name, publication.snapshot)
     small = {
         name: hashlib.sha256(data).hexdigest()
