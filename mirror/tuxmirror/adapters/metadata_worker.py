@@ -44,12 +44,12 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
         data = pickle.dumps(answer(*json.loads(line)), protocol=4)
+        # While the answer is unpacked, and for as long as packages come, others need the memory.
+        _give_back()
         sys.stdout.buffer.write(len(data).to_bytes(8, "big"))
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
-        # It waits for as long as the packages come: what reading took is given back before.
         del data
-        _give_back()
     return 0
 
 
