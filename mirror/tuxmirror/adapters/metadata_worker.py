@@ -44,12 +44,14 @@ def main() -> int:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for line in sys.stdin:
         data = pickle.dumps(answer(*json.loads(line)), protocol=4)
-        # While the answer is unpacked, and for as long as packages come, others need the memory.
+        # While the answer is unpacked, others need the memory …
         _give_back()
         sys.stdout.buffer.write(len(data).to_bytes(8, "big"))
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         del data
+        # … and for as long as the packages come.
+        _give_back()
     return 0
 
 
