@@ -498,6 +498,22 @@ def test_what_upstream_itself_offers_and_nobody_can_install_passes():
     assert world.passes() == {A2.nevra, B1.nevra}
 
 
+def test_what_needs_another_tree_is_not_tried(monkeypatch):
+    """One by one that takes minutes of a tree that stands on another, as EPEL does on AlmaLinux."""
+    asked = []
+    usual = Known.not_installable
+    monkeypatch.setattr(
+        Known, "not_installable", lambda known, among: asked.append(among) or usual(known, among)
+    )
+    world = World(
+        candidate=[A2, B2], shown=[A1, B1], ages={B2.nevra: 1},
+        requires={A2.nevra: [set()], B1.nevra: [{A2.nevra}]},
+    )  # fmt: skip
+    assert world.passes() == {A2.nevra, B1.nevra}
+    assert asked
+    assert not any({A2.nevra, B1.nevra} & among for among in asked)
+
+
 def test_a_gate_that_lets_what_cannot_be_installed_through_is_noticed(monkeypatch):
     """Mutant of the first of these."""
     monkeypatch.setattr(Known, "not_installable", lambda *_: {})

@@ -112,3 +112,27 @@ def missing_upstream(requirements: Requirements, universe: Iterable[str]) -> int
     """How many requirements nothing in the whole tree offers."""
     everything = set(universe)
     return sum(not holds(r.offered_by, everything) for r in requirements.known)
+
+
+def orphans(requirements: Requirements, universe: Set[str]) -> set[str]:
+    """Packages of `universe` that need what nothing of it offers, or only orphans do.
+
+    A tree that stands on another has them: no host installs them from this one, whatever is chosen.
+    Conditions count as met.
+    """
+    left = set(universe)
+    while True:
+        never = {n for n, r in enumerate(requirements.known) if _never(r.offered_by, left)}
+        found = {p for p in left if not never.isdisjoint(requirements.of.get(p, ()))}
+        if not found:
+            return set(universe) - left
+        left -= found
+
+
+def _never(expression: Expression, offered: Set[str]) -> bool:
+    if isinstance(expression, frozenset):
+        return expression.isdisjoint(offered)
+    operator, *sides = expression
+    if operator == "and":
+        return any(_never(side, offered) for side in sides)
+    return operator == "or" and all(_never(side, offered) for side in sides)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ..errors import RefusedError
 from .builds import Build, Item, ModuleBuild, repository_arch
-from .closure import Dependencies, Gap, gaps, lacking, offering
+from .closure import Dependencies, Gap, gaps, lacking, offering, orphans
 from .select import HELD, INSISTENT, KEPT, NEEDED, WITH, Judge, Overrides, Verdict
 
 _NAMED = 10
@@ -81,6 +81,7 @@ class _Index:
         self.build: dict[tuple[str, str], Build] = {}
         self.everything: dict[str, set[str]] = {}
         self.free: dict[str, set[str]] = {}
+        self._orphans: dict[str, set[str]] = {}
         for build in judge.builds.values():
             for item in build.items:
                 arch, sha = repository_arch(item.repository), item.package.sha256
@@ -89,6 +90,11 @@ class _Index:
                 self.everything.setdefault(arch, set()).add(sha)
                 if judge.filtered(item.package) is None:
                     self.free.setdefault(arch, set()).add(sha)
+
+    def orphans(self, arch: str, known: Dependencies) -> set[str]:
+        if arch not in self._orphans:
+            self._orphans[arch] = orphans(known.requirements, self.everything[arch])
+        return self._orphans[arch]
 
     def nevra(self, arch: str, sha256: str) -> str:
         return self.item[arch, sha256].package.nevra
@@ -191,6 +197,8 @@ class _Round:
             chosen = self._chosen.get(arch, set())
             if chosen == index.everything.get(arch, set()):
                 continue
+            # Each would be tried on its own: of a tree that stands on another, all of them.
+            chosen = chosen - index.orphans(arch, known)
             for sha, problem in sorted(known.not_installable(chosen).items()):
                 whole = known.installed_with(sha, index.everything[arch], chosen)
                 if whole:
