@@ -54,9 +54,9 @@ def repair(
         known = _known(mirror, tree)
         jobs = {
             file.sha256: Job(
-                known[file.sha256],
+                known[file.sha256]._replace(location=file.path),
                 file.repository,
-                [f"{root}/{file.path}" for root in roots.get(file.repository, ())],
+                roots.get(file.repository, ()),
                 here.get(file.sha256),
             )
             for file in lost
