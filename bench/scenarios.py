@@ -230,7 +230,7 @@ def serving(bench: Bench) -> list[Row]:
     """nginx with the gate and without, in a report of its own."""
     from . import serving
 
-    return _figures("serving", serving, serving.run(bench.folder / "serving", bench.rounds * 20))
+    return _figures("serving", serving, serving.run(bench.folder / "serving", bench.rounds * 10))
 
 
 def _figures(name: str, part: ModuleType, found: list[Figure]) -> list[Row]:
