@@ -23,9 +23,10 @@ import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 # The longest socket is S.gpg-agent.browser; gpg-agent refuses its path from 107 bytes on.
 LONGEST_HOMEDIR = 106 - len("/S.gpg-agent.browser")
@@ -241,8 +242,16 @@ def _agent(homedir: Path) -> Iterator[None]:
         _run(["gpgconf", "--homedir", str(homedir), "--kill", "gpg-agent"], homedir)
         # It was only told to end. The next gpg must not take a dying agent for a living one.
         deadline = time.monotonic() + 5
-        while (homedir / "S.gpg-agent").exists() and time.monotonic() < deadline:
+        while _socket(homedir).exists() and time.monotonic() < deadline:
             time.sleep(0.002)
+
+
+@cache
+def _socket(homedir: Path) -> Path:
+    """Below /run/user where somebody is logged in, else in the homedir itself."""
+    command = ["gpgconf", "--homedir", str(homedir), "--list-dirs", "agent-socket"]
+    # It escapes as in a URL.
+    return Path(unquote(_run(command, homedir).decode().strip()))
 
 
 def _fingerprints(homedir: Path) -> list[str]:
