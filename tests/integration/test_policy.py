@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.mirror import TREE
 from tests.support.rpms import RpmSpec
-from tests.support.vetting import DAY, NOW, REPOS, VettingSite
+from tests.support.vetting import DAY, NOW, VettingSite, follow_vetted
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
 
@@ -117,14 +117,7 @@ def test_repositories_that_nothing_was_left_out_of_stay_upstreams(site, standard
 
 def test_dnf_takes_it_with_every_check(site, standard_upstream, host, httpd, keys):
     site.trees["policy/default"]["fast_track"] = "Critical"
-    key = host.trust(keys.almalinux)
-    operator = host.trust(keys.operator, "/etc/pki/rpm-gpg/RPM-GPG-KEY-operator")
-    server = httpd(site.public)
-    host.run("rm -f /etc/yum.repos.d/*")
-    for repo in REPOS.split():
-        baseurl = f"{server.url}/vetted/{TREE}/{repo}/x86_64/os/"
-        both = f"file://{key} file://{operator}"
-        host.add_repo(repo.lower(), baseurl, gpgkey=both, repo_gpgcheck=1)
+    follow_vetted(host, httpd(site.public), keys)
     host.dnf("install", "curl", "openssl", "tzdata")
     host.dnf("module", "install", "nodejs:18/common")
     standard_upstream.advance()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.mirror import TREE, MirrorSite, age_generations, difference
 from tests.support.rpms import RpmSpec
-from tests.support.vetting import REPOS
+from tests.support.vetting import follow_vetted
 from tuxmirror import cli
 
 pytest_plugins = ("tests.support.vetting_fixtures",)
@@ -88,14 +88,7 @@ def kept(site):
 @pytest.fixture
 def customer(cut, host, httpd, keys):
     """A host of vetted that looks at each signature."""
-    key = host.trust(keys.almalinux)
-    operator = host.trust(keys.operator, "/etc/pki/rpm-gpg/RPM-GPG-KEY-operator")
-    server = httpd(cut.public)
-    host.run("rm -f /etc/yum.repos.d/*")
-    for repo in REPOS.split():
-        baseurl = f"{server.url}/vetted/{TREE}/{repo}/x86_64/os/"
-        both = f"file://{key} file://{operator}"
-        host.add_repo(repo.lower(), baseurl, gpgkey=both, repo_gpgcheck=1)
+    follow_vetted(host, httpd(cut.public), keys)
     return host
 
 

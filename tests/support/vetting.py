@@ -72,3 +72,14 @@ def make_site(root: Path, server: Httpd, keys: Keys) -> VettingSite:
     site.trees["policy/default"] = {"soak": "7d"}
     site.now = NOW
     return site
+
+
+def follow_vetted(host: Any, server: Httpd, keys: Keys) -> None:
+    """The host takes the vetted channel of TREE alone, and looks at each signature."""
+    key = host.trust(keys.almalinux)
+    operator = host.trust(keys.operator, "/etc/pki/rpm-gpg/RPM-GPG-KEY-operator")
+    host.run("rm -f /etc/yum.repos.d/*")
+    for repo in REPOS.split():
+        baseurl = f"{server.url}/vetted/{TREE}/{repo}/x86_64/os/"
+        both = f"file://{key} file://{operator}"
+        host.add_repo(repo.lower(), baseurl, gpgkey=both, repo_gpgcheck=1)
