@@ -11,9 +11,10 @@ successor waits, the channel keeps the one that it shows: it never loses a packa
 
 from __future__ import annotations
 
+import copy
 import functools
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, NamedTuple
 
 from ..advisory.model import Advisory
@@ -92,19 +93,17 @@ class Judge:
         self._fast = self._fast_tracked()
         self._filters = Filters(policy)
 
-    def showing(self, chosen: Mapping[str, Set[str]], modules: Set[str]) -> Judge:
-        """The same judge where the channel shows these: SHA-256 by repository, `nsvc`.
+    def showing(self, chosen: Mapping[str, Set[str]]) -> Judge:
+        """The same judge where the channel shows these, SHA-256 by repository; itself if it does.
 
-        Itself where the channel does.
+        What upstream took away stays among the facts, shown or not: what needs it must find it.
         """
-        items = [i for i in self.facts.items if not i.gone or _among(i, chosen)]
-        kept = [m for m in self.facts.modules if not m.gone or m.nsvc in modules]
         shown = frozenset(sha for found in chosen.values() for sha in found)
-        before = (self.facts.shown, len(self.facts.items), len(self.facts.modules))
-        if before == (shown, len(items), len(kept)):
+        if shown == self.facts.shown:
             return self
-        facts = Facts(items, kept, self.facts.advisories, self.facts.first_seen, shown)
-        return Judge(self.policy, self._given, facts, self._now, self._compare)
+        other = copy.copy(self)
+        other.facts = replace(self.facts, shown=shown)
+        return other
 
     def _decisions(self) -> dict[str, Decision]:
         """By build; later ones overwrite earlier ones."""
@@ -142,7 +141,7 @@ class Judge:
             if not build.gone or name in overrides.needed
         }
         passing = self._judge_modules(found, overrides)
-        self._judge_newest(found, passing)
+        self._judge_newest(found, passing, overrides)
         self._judge_gone(found, passing)
         return found, passing
 
@@ -204,8 +203,13 @@ class Judge:
             for name in late:
                 found[name] = Verdict(True, NEEDED, f"module {nsvc} goes with {urgent[0]}")
 
-    def _judge_newest(self, found: dict[str, Verdict], passing: set[str]) -> None:
-        """A build stays that has any package among the newest of its name; modules by version."""
+    def _judge_newest(
+        self, found: dict[str, Verdict], passing: set[str], overrides: Overrides
+    ) -> None:
+        """A build stays that has any package among the newest of its name; modules by version.
+
+        What is approved or needed stays whatever its age, and all of its module with it.
+        """
         if not self.policy.newest:
             return
         streams: dict[tuple[str, str], list[tuple[int, str]]] = {}
@@ -213,12 +217,14 @@ class Judge:
             if module.nsvc in self.members and self._whole(module.nsvc, found):
                 key = (module.name_stream, module.context)
                 streams.setdefault(key, []).append((module.version, module.nsvc))
-        new_modules = {n for v in streams.values() for _, n in sorted(v)[-self.policy.newest :]}
+        firm = {n for n, v in found.items() if v.kind == APPROVED or n in overrides.needed}
+        modules = {n for v in streams.values() for _, n in sorted(v)[-self.policy.newest :]}
+        modules.update(*(self.builds[name].modules & passing for name in firm))
         newest = self._newest_builds(found)
-        for name, verdict in found.items():
+        for name in [name for name, verdict in found.items() if verdict.passes]:
             build = self.builds[name]
-            stays = build.modules & new_modules if build.modules else name in newest
-            if verdict.kind in (OLD, SHOWN, FAST) and not stays:
+            stays = build.modules & modules if build.modules else name in newest
+            if not stays and name not in firm:
                 found[name] = Verdict(False, NEWEST, f"not among the {self.policy.newest} newest")
         for nsvc in passing & self.members.keys():
             if not self._whole(nsvc, found):
@@ -250,10 +256,10 @@ class Judge:
         return newest
 
     def _judge_gone(self, found: dict[str, Verdict], passing: set[str]) -> None:
-        """What upstream took away stays where its successor has to wait."""
+        """What upstream took away stays where its successor has to wait, or something needs it."""
         gone_modules = {m.nsvc: m for m in self.facts.modules if m.gone}
         for nsvc, module in gone_modules.items():
-            if self._successor_waits(module, passing):
+            if self._successor_waits(module, passing) or self._gone_and_needed(nsvc, found):
                 passing.add(nsvc)
         gone = {n: b for n, b in self.builds.items() if b.gone and n not in found}
         waiting, arrived = self._versions_of(gone.values(), found)
@@ -268,16 +274,28 @@ class Judge:
                 else Verdict(False, REPLACED, "upstream took it away")
             )
 
+    def _gone_and_needed(self, nsvc: str, found: Mapping[str, Verdict]) -> bool:
+        """Without its module a package would be shown as one that belongs to none."""
+        names = self.members.get(nsvc, set())
+        return any(
+            self.builds[name].gone and name in found and found[name].kind == NEEDED
+            for name in names
+        )
+
     def _successor_waits(self, module: ModuleBuild, passing: set[str]) -> bool:
+        """As `_unreplaced` of packages, by the versions of the stream."""
         others = [
             m
             for m in self.facts.modules
             if not m.gone
             and (m.name_stream, m.context, m.arch)
             == (module.name_stream, module.context, module.arch)
-            and m.version >= module.version
         ]
-        return bool(others) and not any(m.nsvc in passing for m in others)
+        arrived = [m.version for m in others if m.nsvc in passing]
+        if not arrived:
+            return bool(others)
+        later = any(m.version > module.version for m in others if m.nsvc not in passing)
+        return later and max(arrived) < module.version
 
     def _versions_of(
         self, gone: Iterable[Build], found: Mapping[str, Verdict]
@@ -315,10 +333,6 @@ class Judge:
 
 _Evr = tuple[str, str, str]
 _Key = tuple[str, str, str]
-
-
-def _among(item: Item, chosen: Mapping[str, Set[str]]) -> bool:
-    return item.package.sha256 in chosen.get(item.repository, ())
 
 
 def _key(item: Item) -> _Key:

@@ -64,7 +64,8 @@ def settle(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Settled:
         verdicts, modules = judge.verdicts(overrides)
         chosen = _chosen(judge, verdicts)
         looking = _Round(index, dependencies, verdicts, modules, _by_arch(chosen))
-        lacks = [*looking.requirements(), *looking.modules()] or [*looking.installations()]
+        lacks = [*looking.requirements(), *looking.modules(), *looking.memberships()]
+        lacks = lacks or [*looking.installations()]
         if not lacks:
             return Settled(verdicts, frozenset(modules), chosen)
         broken = [lack for lack in lacks if not _mend(judge, verdicts, overrides, lack)]
@@ -170,6 +171,23 @@ class _Round:
                             tuple(offer for offer in map(self._late, meeting) if offer),
                             tuple(sorted({module.nsvc for module in meeting})),
                         )
+
+    def memberships(self) -> Iterator[Lack]:
+        """What is needed comes with its module: alone it would be shown as a package of none."""
+        judge = self._index.judge
+        current = [module for module in judge.facts.modules if not module.gone]
+        for name, verdict in sorted(self._verdicts.items()):
+            listed = judge.builds[name].modules
+            if verdict.passes and listed and not listed & self._passing:
+                listing = [module for module in current if module.nsvc in listed]
+                if listing:
+                    known = tuple(sorted({module.nsvc for module in listing}))
+                    yield Lack(
+                        frozenset({name}),
+                        f"{name} needs the module",
+                        tuple(offer for offer in map(self._late, listing) if offer),
+                        known,
+                    )
 
     def _own(self, module: ModuleBuild) -> frozenset[str]:
         """Builds of this version alone; all of it where there are none."""
