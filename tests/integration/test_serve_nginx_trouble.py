@@ -275,10 +275,10 @@ def test_a_revocation_is_effective_within_a_minute_when_the_service_then_dies(tm
 
 def test_the_times_of_a_revocation_add_up_to_less_than_a_minute():
     from tuxmirror.adapters.http_app import _ALLOWED
-    from tuxmirror.adapters.leases import SLOT_SECONDS
+    from tuxmirror.adapters.leases import LEASE_SECONDS
     from tuxmirror.usecases.registration import GRANT_LIFETIME
 
     said = {name: int(value) for name, _, value in
             (part.strip().partition("=") for part in _ALLOWED.split(","))}  # fmt: skip
     stale = max(said["stale-while-revalidate"], said["stale-if-error"])
-    assert GRANT_LIFETIME + said["max-age"] + max(stale, SLOT_SECONDS) <= 50
+    assert GRANT_LIFETIME + said["max-age"] + max(stale, LEASE_SECONDS) <= 50

@@ -7,8 +7,10 @@
 
 A file lies there as in its URL, so nginx has nothing to put together; it looks below the slot of
 its own clock. So a lease ends by itself, whatever becomes of this service, and one look-up of a
-path is all that it costs. Folders can be entered and not listed: who finds something has the token
-already. Slots that are over are removed.
+path is all that it costs. It is written for the next slot too: nginx remembers an answer for some
+seconds, and as long as that lasts after a slot began it would ask for every file again. Folders can
+be entered and not listed: who finds something has the token already. Slots that are over are
+removed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from ..core.credentials import is_token
 from ..core.errors import ConfigError, StorageError
 
 SLOT_SECONDS = 10
+# The slot in which it was asked for, and the next one.
+LEASE_SECONDS = 2 * SLOT_SECONDS
 # Enter, not list.
 _MODE = 0o711
 _MOUNTS = Path("/proc/self/mounts")
@@ -48,6 +52,7 @@ class Leases:
         self._folder = folder
         self._public = public
         self._clock = clock
+        self._swept = -1
         try:
             folder.mkdir(mode=_MODE, parents=True, exist_ok=True)
             status = folder.stat()
@@ -67,7 +72,7 @@ class Leases:
             )
 
     def add(self, token: str, segments: tuple[str, ...], channel: str) -> None:
-        """What `entitlement.whole` says of `segments`, until the end of this slot.
+        """What `entitlement.whole` says of `segments`, until the next slot ends.
 
         A lease that cannot be written costs a question more and is no failure.
         """
@@ -75,34 +80,36 @@ class Leases:
             return
         now = int(self._clock()) // SLOT_SECONDS
         whole = entitlement.whole(segments)
-        *parents, name = entitlement.ContentPath(whole, token).within(None).split("/")
+        place = entitlement.ContentPath(whole, token).within(None)
         with contextlib.suppress(OSError):
-            parent = self._slot(now)
-            for part in parents:
-                parent = parent / part
-                _enterable(parent)
-            with contextlib.suppress(FileExistsError):
-                (parent / name).symlink_to(self._public.joinpath(channel, *whole))
+            for slot in range(now, now + LEASE_SECONDS // SLOT_SECONDS):
+                self._link(slot, place, self._public.joinpath(channel, *whole))
+            self._sweep(now)
 
-    def _slot(self, now: int) -> Path:
-        slot = self._folder / str(now)
-        if not _enterable(slot):
-            return slot
+    def _link(self, slot: int, place: str, target: Path) -> None:
+        *parents, name = place.split("/")
+        parent = self._folder
+        for part in (str(slot), *parents):
+            parent = parent / part
+            _enterable(parent)
+        with contextlib.suppress(FileExistsError):
+            (parent / name).symlink_to(target)
+
+    def _sweep(self, now: int) -> None:
+        """Once a slot. The one before stays: nginx may have begun to read in it."""
+        if now == self._swept:
+            return
+        self._swept = now
         for old in self._folder.iterdir():
-            # The one before: nginx may have begun to read in it.
             if old.name.isdecimal() and int(old.name) < now - 1:
                 shutil.rmtree(old, ignore_errors=True)
-        return slot
 
 
-def _enterable(folder: Path) -> bool:
-    """Makes a folder, whatever the umask; False where it was there."""
-    try:
+def _enterable(folder: Path) -> None:
+    """Makes a folder that is not there, whatever the umask."""
+    with contextlib.suppress(FileExistsError):
         folder.mkdir()
-    except FileExistsError:
-        return False
-    folder.chmod(_MODE)
-    return True
+        folder.chmod(_MODE)
 
 
 def _filesystem(path: Path, mounts: Path) -> str:

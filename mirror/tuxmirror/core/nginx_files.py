@@ -128,7 +128,7 @@ _TEMPLATE = r"""
 #                                                └─ tuxmirror serve ───┘
 #
 # A revoked token opens nothing after 35 seconds: the service remembers it for 10, the cache below
-# for 5 and while the service does not answer for 20 more, a lease lasts 10 at most.
+# for 5 and while the service does not answer for 20 more, a lease lasts 20 at most.
 
 @upstream@
 
