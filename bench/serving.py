@@ -1,12 +1,13 @@
 """nginx with the gate against nginx without it: 4 kB files at 64 connections.
 
-Three servers of one nginx in turn, in many short rounds, forwards and backwards. What counts is the
+Servers of one nginx in turn, in many short rounds, forwards and backwards. What counts is the
 median over the rounds of the ratio within a round, for what else the machine does comes and goes,
 with the interval in which it lies at 95 %. Beside files a second stands nginx' processor time for
 each file, by the scheduler's count: that hardly depends on what else runs.
 
 The plain server is what an operator would write who gates nothing: one `root`, the same headers,
-sendfile as in the gated one, and nginx' own log format into a buffered log of the same size.
+sendfile as in the gated one, and nginx' own log format into a buffered log of the same size. Beside
+it stands one that keeps files open as the gated one does.
 """
 
 from __future__ import annotations
@@ -58,7 +59,12 @@ _PLAIN = """server {{
     add_header Cache-Control "public, max-age=31536000, immutable";
     add_header X-Content-Type-Options nosniff;
     access_log {log} combined buffer=64k flush=5s;
+    {more}
 }}"""
+# As `nginx-config` has it for packages below a lease.
+_KEPT_OPEN = (
+    "open_file_cache max=200 inactive=10s; open_file_cache_valid 10s; open_file_cache_min_uses 2;"
+)
 
 
 class Round(NamedTuple):
@@ -81,8 +87,12 @@ def run(folder: Path, rounds: int) -> list[Figure]:
             f"{tree}/{PACKAGES}/f{number}.rpm": os.urandom(4096)
             for number in range(_FILES) for tree in (GATED, OPEN)
         })  # fmt: skip
-        port = free_port()
-        plain = _PLAIN.format(port=port, public=operator.public, log=operator.root / "plain.log")
+        ports = free_port(), free_port()
+        plain = "\n".join(
+            _PLAIN.format(port=port, public=operator.public, more=more,
+                          log=operator.root / f"plain-{port}.log")
+            for port, more in zip(ports, ("", _KEPT_OPEN))
+        )  # fmt: skip
         workers = os.cpu_count() or 2
         with (
             operator.serve() as service,
@@ -90,7 +100,8 @@ def run(folder: Path, rounds: int) -> list[Figure]:
         ):
             token = front.register(operator.create_licence("--product", "esu")).json()["token"]
             kinds = {
-                "without a gate": (f"http://127.0.0.1:{port}", f"/{GATED}"),
+                "without a gate": (f"http://127.0.0.1:{ports[0]}", f"/{GATED}"),
+                "without a gate, files kept open": (f"http://127.0.0.1:{ports[1]}", f"/{GATED}"),
                 "an open tree of the same server": (front.url, f"/{OPEN}"),
                 "with a token": (front.url, f"/{GATED}/{token}"),
             }

@@ -30,6 +30,23 @@ def test_a_publish_shows_with_the_next_request(tmp_path, memory):
             assert front.get(with_token(GATED, token)).content == body
 
 
+@pytest.mark.full
+def test_a_package_that_nginx_keeps_open_is_another_after_ten_seconds(tmp_path, memory):
+    """Whose name should not have stayed the same; metadata that says so is never kept open."""
+    operator = alone(tmp_path, memory)
+    path = f"almalinux/9.2/{PACKAGE}"
+    with operator.serve() as service, in_front(operator, service.address, memory) as front:
+        token = front.register(operator.create_licence("--product", "esu")).json()["token"]
+        for _ in range(5):
+            assert front.get(with_token(path, token)).content == CONTENT[path]
+        operator.publish({path: b"another"})
+        started = time.monotonic()
+        while front.get(with_token(path, token)).content == CONTENT[path]:
+            assert time.monotonic() - started < 21
+            time.sleep(0.1)
+        assert front.get(with_token(path, token)).content == b"another"
+
+
 def test_no_secret_is_in_any_log(tmp_path, memory):
     operator = alone(tmp_path, memory)
     key = operator.create_licence("--product", "esu")
@@ -237,12 +254,20 @@ def test_nothing_gets_into_it_as_another_directive(tmp_path, arguments):
     assert "error" in operator.call("nginx-config", *arguments, status=2)
 
 
+# A package that is asked for all the time stays open in nginx, metadata never does.
+IN_USE = (GATED, f"almalinux/9.2/{PACKAGE}")
+
+
 def revoked_within(site_front, token, revoke, limit):
     """Seconds until a token that is used all the time is refused."""
-    assert site_front.get(with_token(GATED, token)).status_code == 200
+
+    def opens():
+        return [site_front.get(with_token(path, token)).status_code == 200 for path in IN_USE]
+
+    assert all(opens())
     revoke()
     started = time.monotonic()
-    while site_front.get(with_token(GATED, token)).status_code == 200:
+    while any(opens()):
         assert time.monotonic() - started < limit
         time.sleep(0.1)
     return time.monotonic() - started

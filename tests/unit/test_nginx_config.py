@@ -30,6 +30,15 @@ def test_every_placeholder_is_filled():
     assert not re.search("@[a-z_]+@", render(replace(DEFAULT, open_trees=("a/b", "a/c/d"))))
 
 
+def test_only_packages_below_a_lease_stay_open():
+    """Besides the files of the cache of answers."""
+    text = render(DEFAULT)
+    places = [place for place in text.split("location ") if "open_file_cache max" in place]
+    content = [place for place in places if not place.startswith("= /=authorize")]
+    assert [place.partition("{\n")[0].endswith('(?<=\\.rpm))$" ') for place in content] == [True]
+    assert "root /run/tuxmirror/leases/$tux_slot;" in content[0]
+
+
 def test_each_open_tree_has_its_places():
     text = render(replace(DEFAULT, open_trees=("almalinux/9.6", "tuxcare/9.2/x.y")))
     assert text.count('~ "^/(?<tux_tree>almalinux/9\\.6)/') == 2

@@ -118,8 +118,8 @@ _ASK_OPEN = r"""auth_request /=authorize-open;
 
 _TEMPLATE = r"""
 # Written by `tuxmirror nginx-config`: put it into /etc/nginx/conf.d/, and write it again rather
-# than editing it. nginx.conf itself wants `worker_processes auto;`, `pcre_jit on;` and as many
-# `worker_connections` as there will be clients.
+# than editing it. nginx.conf itself wants `worker_processes auto;`, `pcre_jit on;`, as many
+# `worker_connections` as there will be clients, and `worker_rlimit_nofile` of three times as many.
 #
 #   a host ── nginx ── a lease for this token? ── yes ─────────────── the file, by sendfile
 #                          │ no                                        │
@@ -186,7 +186,7 @@ server {
     sendfile on;
     tcp_nopush on;
 @strict@
-    # No open_file_cache: a path shows other bytes after a publish.
+    # No open_file_cache but where it is said: a path shows other bytes after a publish.
     open_file_cache off;
 
     default_type application/octet-stream;
@@ -232,6 +232,11 @@ server {
         error_page 403 404 = @tux_ask;
         error_page 301 = @tux_missing;
         error_page 405 = @tux_method;
+        # What many hosts ask for at once stays open for as long as a lease lasts: below one, a
+        # package's name means the same bytes. Few, for each is a descriptor.
+        open_file_cache max=200 inactive=10s;
+        open_file_cache_valid 10s;
+        open_file_cache_min_uses 2;
         types {}
         default_type application/x-rpm;
         @gated_for_ever@
