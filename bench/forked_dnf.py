@@ -20,8 +20,6 @@ import dnf.cli.main
 
 def main():
     job = json.load(sys.stdin)
-    # Wandering between processors costs more, now and then, than what is looked for.
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     for module in pkgutil.iter_modules(dnf.cli.commands.__path__):
         __import__("dnf.cli.commands." + module.name)
     rounds = []

@@ -1,6 +1,6 @@
 """What every keyring promises (ports.Keyring), shown on gpg's.
 
-The signatures themselves are tried in tests/integration/test_sync_refused_metadata.py.
+The signatures themselves are tried in tests/integration/test_sync_refused_signature.py.
 """
 
 import time

@@ -11,6 +11,7 @@ import pytest
 from tests.support import CHECKOUT
 
 METADATA = "integration/test_sync_refused_metadata.py"
+SIGNATURE = "integration/test_sync_refused_signature.py"
 PACKAGES = "integration/test_sync_refused_packages.py"
 TRANSPORT = "integration/test_sync_transport.py"
 TLS = "integration/test_sync_tls.py"
@@ -70,9 +71,9 @@ ATTACKS = {
         None,
     ),
     "payload tampered with": (PACKAGES, "test_payload_tampered_with", None),
-    "repomd.xml unsigned": (METADATA, "test_no_signature", None),
-    "repomd.xml signed by another": (METADATA, "test_signature_by_a_stranger", None),
-    "inline-signed text": (METADATA, "test_inline_signed_text_in_place_of_a_signature", None),
+    "repomd.xml unsigned": (SIGNATURE, "test_no_signature", None),
+    "repomd.xml signed by another": (SIGNATURE, "test_signature_by_a_stranger", None),
+    "inline-signed text": (SIGNATURE, "test_inline_signed_text_in_place_of_a_signature", None),
     "rollback": (METADATA, "test_older_state", None),
     "rollback by all mirrors": (
         TRANSPORT,

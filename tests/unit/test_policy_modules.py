@@ -211,17 +211,6 @@ def test_a_package_that_upstream_withdrew_stays_with_its_module():
     assert world.decide().selection.modules_kept == {REPO: {"perl:5.32:1:c"}}
 
 
-def test_what_upstream_took_out_of_a_module_does_not_come_back_with_it():
-    """The module still lists it; upstream has it no more."""
-    app, perl, old = package("app", "2"), package("perl", "5"), package("perl-old", "5")
-    world = streams(NEEDS, shown=[old], policy=Policy("p", soak=7 * DAY, fast_track=("Critical",)),
-                    advisories=[advisory("ALSA-2023:1", "Critical", (), app)])  # fmt: skip
-    world.modules = [
-        built("app", "1", 2, app, requires=[NEEDS]), built("perl", "5.32", 1, perl, old),
-    ]  # fmt: skip
-    assert world.passes() == BOTH
-
-
 def needed_of_a_module(**fields):
     """An urgent package needs perl, and another package of perl's module is young."""
     app, perl, more = package("app", "2"), package("perl", "5"), package("perl-more", "5")

@@ -204,13 +204,8 @@ class _Round:
         return not items or any(judge.filtered(item.package) is None for item in items)
 
     def _late(self, module: ModuleBuild) -> frozenset[str]:
-        """What of it does not pass, and upstream still has where it has the module."""
-        judge = self._index.judge
-        late = frozenset(
-            name
-            for name in judge.members.get(module.nsvc, set())
-            if not self._verdicts[name].passes and (module.gone or not judge.builds[name].gone)
-        )
+        names = self._index.judge.members.get(module.nsvc, set())
+        late = frozenset(name for name in names if not self._verdicts[name].passes)
         return late if self._offered(module) else frozenset()
 
     def installations(self) -> Iterator[Lack]:
