@@ -54,6 +54,16 @@ def test_a_revoked_host_closes_within_the_lifetime_of_the_cache(site):
     assert status(site, token) == 403
 
 
+def test_a_clock_that_was_set_back_keeps_no_revoked_licence_open(site):
+    key = licence(site)
+    site.clock.now += 3600
+    token = register(site, key)
+    assert status(site, token) == 200
+    licences.revoke(site.registry, site.digests, site.audit, key, NOW)
+    site.clock.now -= 3600
+    assert status(site, token) == 403
+
+
 def test_an_expired_licence_closes_on_the_second_in_spite_of_the_cache(site):
     token = register(site, licence(site, expires_at=NOW + 5))
     assert status(site, token) == 200

@@ -6,7 +6,6 @@ from tests.support.serve_app import (
     LIMITS,
     NOW,
     REGISTER,
-    Clock,
     application,
     ask,
     broken,
@@ -18,9 +17,7 @@ from tuxmirror.adapters.http_app import Surroundings, create_app
 from tuxmirror.adapters.http_content import FolderContent
 from tuxmirror.adapters.http_files import PublishedFiles
 from tuxmirror.adapters.http_metrics import Metrics
-from tuxmirror.adapters.leases import Leases
 from tuxmirror.core.addresses import parse_networks
-from tuxmirror.core.errors import ConfigError
 from tuxmirror.core.limits import Limit
 from tuxmirror.usecases import hosts, licences
 from tuxmirror.usecases.admission import Admission
@@ -179,40 +176,3 @@ def test_only_proxies_of_ours_may_ask_for_others(site):
     token = register(site, licence(site))
     stranger = {"REMOTE_ADDR": "192.0.2.1"}
     assert authorize(site, token, environ=stranger).status_code == 404
-
-
-def test_leases_lie_in_memory_or_nowhere(tmp_path):
-    with pytest.raises(ConfigError, match="not on a tmpfs"):
-        Leases(tmp_path / "leases", tmp_path, mounts=mounts(tmp_path, "ext4"))
-
-
-def mounts(tmp_path, kind):
-    file = tmp_path / f"mounts-{kind}"
-    file.write_text(f"/dev/root / ext4 rw 0 0\nx {tmp_path} {kind} rw 0 0\n")
-    return file
-
-
-def test_a_lease_is_one_link_that_ends_by_the_clock(tmp_path):
-    clock = Clock()
-    folder = tmp_path / "leases"
-    leases = Leases(folder, tmp_path / "public", clock, mounts(tmp_path, "tmpfs"))
-    token = "t" * 43
-    leases.add(token, ("almalinux", "9.2", "BaseOS"), "vetted")
-    leases.add(token, ("tuxcare", "9.2", "esu"), "vetted")
-    leases.add(token, ("tuxcare", "9.2", "esu"), "vetted")
-    leases.add("../../etc", ("almalinux", "9.2", "BaseOS"), "vetted")
-    # In the next slot nginx still remembers the answer of this one, and asks nobody.
-    for slot in (folder / str(NOW // 10), folder / str(NOW // 10 + 1)):
-        links = {
-            str(p.relative_to(slot)): str(p.readlink()) for p in slot.rglob("*") if p.is_symlink()
-        }
-        assert links == {
-            f"almalinux/9.2/{token}": f"{tmp_path}/public/vetted/almalinux/9.2",
-            f"tuxcare/9.2/{token}/esu": f"{tmp_path}/public/vetted/tuxcare/9.2/esu",
-        }
-    for _ in range(4):
-        clock.now += 10
-        leases.add(token, ("almalinux", "9.2", "BaseOS"), "vetted")
-    assert sorted(path.name for path in folder.iterdir()) == [
-        str(NOW // 10 + number) for number in (3, 4, 5)
-    ]

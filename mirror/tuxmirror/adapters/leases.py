@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import threading
 import time
 from pathlib import Path
 from typing import Callable
@@ -28,7 +29,8 @@ from ..core.errors import ConfigError, StorageError
 
 SLOT_SECONDS = 10
 # The slot in which it was asked for, and the next one.
-LEASE_SECONDS = 2 * SLOT_SECONDS
+_SLOTS = 2
+LEASE_SECONDS = _SLOTS * SLOT_SECONDS
 # Enter, not list.
 _MODE = 0o711
 _MOUNTS = Path("/proc/self/mounts")
@@ -78,13 +80,20 @@ class Leases:
         """
         if not is_token(token):
             return
-        now = int(self._clock()) // SLOT_SECONDS
+        now = self._now()
         whole = entitlement.whole(segments)
         place = entitlement.ContentPath(whole, token).within(None)
+        target = self._public.joinpath(channel, *whole)
         with contextlib.suppress(OSError):
-            for slot in range(now, now + LEASE_SECONDS // SLOT_SECONDS):
-                self._link(slot, place, self._public.joinpath(channel, *whole))
-            self._sweep(now)
+            # First, for where no room is left nothing more is written.
+            self._sweep_once(now)
+            # Else a made-up name takes memory, and some licences open every name.
+            if target.is_dir():
+                for slot in range(now, now + _SLOTS):
+                    self._link(slot, place, target)
+
+    def _now(self) -> int:
+        return int(self._clock()) // SLOT_SECONDS
 
     def _link(self, slot: int, place: str, target: Path) -> None:
         *parents, name = place.split("/")
@@ -95,14 +104,22 @@ class Leases:
         with contextlib.suppress(FileExistsError):
             (parent / name).symlink_to(target)
 
-    def _sweep(self, now: int) -> None:
-        """Once a slot. The one before stays: nginx may have begun to read in it."""
-        if now == self._swept:
-            return
-        self._swept = now
-        for old in self._folder.iterdir():
-            if old.name.isdecimal() and int(old.name) < now - 1:
-                shutil.rmtree(old, ignore_errors=True)
+    def _sweep_once(self, now: int) -> None:
+        """Once a slot. Thousands of links take a while, and a host waits for an answer."""
+        if now != self._swept:
+            self._swept = now
+            threading.Thread(target=self._sweep, name="leases", daemon=True).start()
+
+    def _sweep(self) -> None:
+        """The slot before stays: nginx may have begun to read in it. What lies ahead goes, too:
+        the clock was set back, and would come there again."""
+        with contextlib.suppress(OSError):
+            # Before the clock is read, so nothing of it is newer.
+            found = [path for path in self._folder.iterdir() if path.name.isdecimal()]
+            now = self._now()
+            for slot in found:
+                if int(slot.name) not in range(now - 1, now + _SLOTS):
+                    shutil.rmtree(slot, ignore_errors=True)
 
 
 def _enterable(folder: Path) -> None:

@@ -45,16 +45,17 @@ class GrantCache:
         self._lock = threading.Lock()
 
     def get(self, digest: str, now: float) -> Grant | None:
-        known = self._grants.get(digest)
-        if known is None or now >= known[0] or is_over(known[1].expires_at, now):
+        put, grant = self._grants.get(digest, (now, None))
+        # Nor what is of a time to come: the clock was set back.
+        if grant is None or not 0 <= now - put < self._lifetime or is_over(grant.expires_at, now):
             return None
-        return known[1]
+        return grant
 
     def put(self, digest: str, grant: Grant, now: float) -> None:
         with self._lock:
             if len(self._grants) >= self._capacity:
                 self._grants.clear()
-            self._grants[digest] = (now + self._lifetime, grant)
+            self._grants[digest] = (now, grant)
 
     def forget(self, digest: str) -> None:
         with self._lock:
