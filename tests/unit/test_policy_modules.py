@@ -244,3 +244,121 @@ def test_memberships_that_nobody_looks_at_are_noticed(monkeypatch):
     monkeypatch.setattr(settle._Round, "memberships", lambda _: ())
     world = needed_of_a_module(decisions=[hold("perl-more")])
     assert world.passes() == {"app-2-1.el9.x86_64", "perl-5-1.el9.x86_64"}
+
+
+# -- builds that versions share, and documents without packages ------------------------------------
+
+NODE1, NODE2, NODE3 = (package("nodejs", str(n)) for n in (1, 2, 3))
+SHARED = package("nodejs-packaging", "1")
+
+
+def test_a_withdrawn_version_keeps_what_it_shares_with_the_one_that_waits():
+    world = World(
+        candidate=[NODE2, SHARED],
+        shown=[NODE1, SHARED],
+        ages={NODE2.nevra: 0},
+        modules=[module(1, NODE1, SHARED, gone=True), module(2, NODE2, SHARED)],
+    )
+    assert world.passes() == {NODE1.nevra, SHARED.nevra}
+    assert world.decide().selection.modules_kept == {REPO: {"nodejs:18:1:c"}}
+
+
+def test_a_withdrawn_version_stays_though_the_one_that_waits_has_another_context():
+    """It changes with the minor release that a module is built for."""
+    world = World(
+        candidate=[NODE2],
+        shown=[NODE1],
+        ages={NODE2.nevra: 0},
+        modules=[module(1, NODE1, gone=True), module(2, NODE2)._replace(context="d")],
+    )
+    assert world.passes() == {NODE1.nevra}
+
+
+def test_a_stream_is_no_successor_of_what_is_outside_of_modules():
+    """As PHP 8.0 of AlmaLinux 9, which is in no module, beside the stream php:8.1."""
+    world = World(
+        candidate=[NODE2, NODE3],
+        shown=[NODE1, NODE3],
+        ages={NODE2.nevra: 0},
+        modules=[module(3, NODE3)],
+    )
+    assert world.passes() == {NODE1.nevra, NODE3.nevra}
+
+
+@pytest.mark.parametrize("why", [{"ages": {"npm-1-1.el9.x86_64": 0}}, {"decisions": [hold("npm")]}])
+def test_what_upstream_adds_to_a_version_that_is_shown_waits_alone(why):
+    npm = package("npm", "1")
+    world = World(candidate=[NODE1, npm], shown=[NODE1], modules=[module(1, NODE1, npm)], **why)
+    assert world.passes() == {NODE1.nevra}
+    assert world.decide().selection.modules_left_out == {}
+
+
+def test_an_urgent_version_brings_along_none_that_came_later_and_shares_builds():
+    world = World(
+        policy=Policy("p", soak=7 * DAY, fast_track=("Critical",)),
+        candidate=[NODE1, NODE2, NODE3, SHARED],
+        shown=[NODE1],
+        ages={NODE2.nevra: 1, SHARED.nevra: 1, NODE3.nevra: 0},
+        modules=[module(1, NODE1), module(2, NODE2, SHARED), module(3, NODE3, SHARED)],
+        advisories=[advisory("ALSA-2023:1", "Critical", (), NODE2, SHARED)],
+    )
+    assert world.passes() == {NODE1.nevra, NODE2.nevra, SHARED.nevra}
+
+
+def test_a_version_without_builds_of_its_own_waits_alone_for_what_it_needs():
+    """It was refused: its builds are shown, as those of the version before."""
+    perl = package("perl", "5")
+    later = module(2, NODE1)._replace(requires=frozenset({NEEDS}))
+    world = World(
+        candidate=[NODE1, perl],
+        shown=[NODE1],
+        decisions=[hold("perl")],
+        modules=[module(1, NODE1), later, built("perl", "5.32", 1, perl)],
+    )
+    assert world.passes() == {NODE1.nevra}
+    assert "nodejs:18:2:c" in world.decide().selection.modules_left_out[REPO]
+    world.decisions = []
+    assert world.decide().selection.modules_left_out == {}
+
+
+def test_a_document_alone_that_upstream_withdrew_is_upstreams_gap():
+    """It was refused, though the packages are there, and no rule is at fault."""
+    app, perl = package("app", "2"), package("perl", "5")
+    world = World(
+        candidate=[app, perl],
+        shown=[app, perl],
+        modules=[
+            built("app", "1", 2, app, requires=[NEEDS]), built("perl", "5.32", 1, perl, gone=True),
+        ],
+    )  # fmt: skip
+    assert world.passes() == BOTH
+
+
+def test_a_document_whose_packages_upstream_withdrew_keeps_none_of_them():
+    world = World(
+        candidate=[NODE2], shown=[NODE1, NODE2], modules=[module(1, NODE1), module(2, NODE2)]
+    )
+    assert world.passes() == {NODE2.nevra}
+    world.ages, world.shown = {NODE2.nevra: 0}, [NODE1]
+    assert world.passes() == {NODE1.nevra}
+
+
+def test_a_document_whose_packages_upstream_withdrew_is_no_successor():
+    world = World(
+        candidate=[NODE3],
+        shown=[NODE1],
+        ages={NODE3.nevra: 0},
+        modules=[module(1, NODE1, gone=True), module(2, NODE2), module(3, NODE3)],
+    )
+    assert world.passes() == {NODE1.nevra}
+
+
+def test_what_upstream_took_out_of_a_module_does_not_come_back_with_it():
+    """The module still lists it; upstream has it no more, and nothing is to take its place."""
+    app, perl, old = package("app", "2"), package("perl", "5"), package("perl-old", "5")
+    world = streams(NEEDS, shown=[old], policy=Policy("p", soak=7 * DAY, fast_track=("Critical",)),
+                    advisories=[advisory("ALSA-2023:1", "Critical", (), app)])  # fmt: skip
+    world.modules = [
+        built("app", "1", 2, app, requires=[NEEDS]), built("perl", "5.32", 1, perl, old),
+    ]  # fmt: skip
+    assert world.passes() == BOTH

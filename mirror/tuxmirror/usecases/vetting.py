@@ -25,7 +25,7 @@ from .context import Mirror
 from .following import Choice, shown_by
 
 # Changes when the rules come to something else for the same facts.
-_RULES = 3
+_RULES = 4
 
 
 class Proposal(NamedTuple):

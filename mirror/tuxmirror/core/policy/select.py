@@ -7,6 +7,9 @@
 
 A hold keeps what is there and lets nothing new in. Where upstream took a package away whose
 successor waits, the channel keeps the one that it shows: it never loses a package by waiting.
+
+Versions of a module's stream share builds: what did not change is not built again. A build passes
+with any version that lists it, and pulls along or pulls down none of the others.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ OLD, SHOWN, FAST, APPROVED, NEEDED, KEPT = "old", "shown", "fast", "approved", "
 HELD, SOAKING, WITH, NEWEST, REPLACED = "held", "soaking", "with", "newest", "replaced"
 # What must pass, whatever it needs.
 INSISTENT = frozenset({SHOWN, FAST, APPROVED, NEEDED, KEPT})
+_URGENT = frozenset({FAST, APPROVED, NEEDED})
 
 
 class Verdict(NamedTuple):
@@ -42,6 +46,9 @@ class Verdict(NamedTuple):
     kind: str
     reason: str
     until: int | None = None
+
+
+_SHOWN = Verdict(True, SHOWN, "the channel shows it already")
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,14 @@ class Facts:
 
 @dataclass
 class Overrides:
-    """What builds need of each other, found out on the way; by build."""
+    """What builds need of each other, found out on the way; by build.
+
+    `apart` are module versions (`nsvc`) that wait, though all of their builds pass with others.
+    """
 
     needed: dict[str, str] = field(default_factory=dict)
     blocked: dict[str, Verdict] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
 
 
 class Judge:
@@ -89,6 +100,11 @@ class Judge:
         self._compare = compare
         self.builds = gather(facts.items, facts.modules)
         self.members = members(self.builds)
+        self._current = frozenset(module.nsvc for module in facts.modules if not module.gone)
+        self._streams: dict[tuple[str, str], list[ModuleBuild]] = {}
+        for module in facts.modules:
+            self._streams.setdefault((module.name_stream, module.arch), []).append(module)
+        self._shown = self._shown_builds()
         self._decided = self._decisions()
         self._fast = self._fast_tracked()
         self._filters = Filters(policy)
@@ -103,7 +119,15 @@ class Judge:
             return self
         other = copy.copy(self)
         other.facts = replace(self.facts, shown=shown)
+        other._shown = other._shown_builds()
         return other
+
+    def _shown_builds(self) -> set[str]:
+        return {
+            build.name
+            for build in self.builds.values()
+            if any(item.package.sha256 in self.facts.shown for item in build.items)
+        }
 
     def _decisions(self) -> dict[str, Decision]:
         """By build; later ones overwrite earlier ones."""
@@ -149,12 +173,11 @@ class Judge:
         """A build on its own."""
         if build.name in overrides.needed:
             return Verdict(True, NEEDED, overrides.needed[build.name])
-        shown = any(item.package.sha256 in self.facts.shown for item in build.items)
         decision = self._decided.get(build.name)
         if decision and decision.kind != HOLD:
             return Verdict(True, APPROVED, _said(decision), decision.until)
-        if shown:
-            return Verdict(True, SHOWN, "the channel shows it already")
+        if build.name in self._shown:
+            return _SHOWN
         if decision:
             return Verdict(False, HELD, _said(decision), decision.until)
         if build.name in overrides.blocked:
@@ -173,11 +196,11 @@ class Judge:
 
     def _judge_modules(self, found: dict[str, Verdict], overrides: Overrides) -> set[str]:
         """A version of a stream passes whole or not at all."""
-        current = {m.nsvc for m in self.facts.modules if not m.gone}
+        current = self._current - overrides.apart
         passing = {nsvc for nsvc in current if nsvc not in self.members}
         # What pulls the rest of its module along has to be known before anything is judged by it.
-        for nsvc in sorted(current & self.members.keys()):
-            self._pull_module(nsvc, found)
+        for nsvc in self._in_turn(current & self.members.keys(), found):
+            self._pull_module(nsvc, current, found)
         passing |= {n for n in current & self.members.keys() if self._whole(n, found)}
         for name, verdict in found.items():
             listing = self.builds[name].modules & current
@@ -194,10 +217,27 @@ class Judge:
                 found[name] = Verdict(False, WITH, reason, until)
         return passing
 
-    def _pull_module(self, nsvc: str, found: dict[str, Verdict]) -> None:
-        """An approved or urgent build takes its module along, unless a person holds some of it."""
+    def _in_turn(self, modules: Set[str], found: Mapping[str, Verdict]) -> list[str]:
+        """First those that alone list an urgent build; then others, that came later, need not go
+        with what they share."""
+        alone = {
+            nsvc
+            for name, verdict in found.items()
+            if verdict.kind in _URGENT and len(listing := self.builds[name].modules & modules) == 1
+            for nsvc in listing
+        }
+        return sorted(modules, key=lambda nsvc: (nsvc not in alone, nsvc))
+
+    def _pull_module(self, nsvc: str, current: Set[str], found: dict[str, Verdict]) -> None:
+        """An approved or urgent build takes a module along that lists it, unless a person holds
+        some of that."""
         names = [name for name in self.members[nsvc] if name in found]
-        urgent = [n for n in names if found[n].kind in (FAST, APPROVED, NEEDED)]
+        urgent = sorted(
+            name
+            for name in names
+            if found[name].kind in _URGENT
+            and not any(self._whole(m, found) for m in self.builds[name].modules & current)
+        )
         late = [n for n in names if not found[n].passes]
         if urgent and late and all(found[n].kind != HELD for n in late):
             for name in late:
@@ -214,7 +254,7 @@ class Judge:
             return
         streams: dict[tuple[str, str], list[tuple[int, str]]] = {}
         for module in {m.nsvc: m for m in self.facts.modules if not m.gone}.values():
-            if module.nsvc in self.members and self._whole(module.nsvc, found):
+            if module.nsvc in self.members and module.nsvc in passing:
                 key = (module.name_stream, module.context)
                 streams.setdefault(key, []).append((module.version, module.nsvc))
         firm = {n for n, v in found.items() if v.kind == APPROVED or n in overrides.needed}
@@ -223,7 +263,8 @@ class Judge:
         newest = self._newest_builds(found)
         for name in [name for name, verdict in found.items() if verdict.passes]:
             build = self.builds[name]
-            stays = build.modules & modules if build.modules else name in newest
+            modular = build.modules & self._current
+            stays = modular & modules if modular else name in newest
             if not stays and name not in firm:
                 found[name] = Verdict(False, NEWEST, f"not among the {self.policy.newest} newest")
         for nsvc in passing & self.members.keys():
@@ -231,7 +272,12 @@ class Judge:
                 passing.discard(nsvc)
 
     def _whole(self, nsvc: str, found: Mapping[str, Verdict]) -> bool:
-        return all(found[name].passes for name in self.members[nsvc] if name in found)
+        """Of a version that the channel shows, what it shows: upstream may add what was missing."""
+        names = [name for name in self.members[nsvc] if name in found]
+        shown = [n for n in names if n in self._shown and not self.builds[n].gone]
+        if any(self.builds[name].modules == {nsvc} for name in shown):
+            names = shown
+        return all(found[name].passes for name in names)
 
     def _newest_builds(self, found: Mapping[str, Verdict]) -> set[str]:
         """Names of the builds that have one of the newest packages of any name.
@@ -241,7 +287,7 @@ class Judge:
         versions: dict[tuple[str, str], dict[tuple[str, str, str], set[str]]] = {}
         for name, verdict in found.items():
             build = self.builds[name]
-            if verdict.passes and not build.modules:
+            if verdict.passes and not build.modules & self._current:
                 for item in build.items:
                     if item.gone:
                         continue
@@ -257,15 +303,21 @@ class Judge:
 
     def _judge_gone(self, found: dict[str, Verdict], passing: set[str]) -> None:
         """What upstream took away stays where its successor has to wait, or something needs it."""
-        gone_modules = {m.nsvc: m for m in self.facts.modules if m.gone}
-        for nsvc, module in gone_modules.items():
-            if self._successor_waits(module, passing) or self._gone_and_needed(nsvc, found):
-                passing.add(nsvc)
+        waits = {m.nsvc for m in self.facts.modules if self._successor_waits(m, passing)}
+        stay = {
+            m.nsvc
+            for m in self.facts.modules
+            if m.gone and (m.nsvc in waits or self._gone_and_needed(m.nsvc, found))
+        }
+        self._keep_whole(stay, found)
+        # Upstream may take the packages away and leave the modulemd document.
+        stay |= waits & passing
+        passing |= stay
         gone = {n: b for n, b in self.builds.items() if b.gone and n not in found}
         waiting, arrived = self._versions_of(gone.values(), found)
         for name, build in gone.items():
             if build.modules:
-                stays = bool(build.modules & passing)
+                stays = bool(build.modules & stay)
             else:
                 stays = any(self._unreplaced(item, waiting, arrived) for item in build.items)
             found[name] = (
@@ -273,6 +325,14 @@ class Judge:
                 if stays
                 else Verdict(False, REPLACED, "upstream took it away")
             )
+
+    def _keep_whole(self, stay: Set[str], found: dict[str, Verdict]) -> None:
+        """What a version that stays shares with one that waits does not wait with that."""
+        for nsvc in sorted(stay & self.members.keys()):
+            for name in self.members[nsvc]:
+                if name in found and not found[name].passes:
+                    stays = Verdict(True, NEEDED, f"module {nsvc} stays")
+                    found[name] = _SHOWN if name in self._shown else stays
 
     def _gone_and_needed(self, nsvc: str, found: Mapping[str, Verdict]) -> bool:
         """Without its module a package would be shown as one that belongs to none."""
@@ -283,44 +343,53 @@ class Judge:
         )
 
     def _successor_waits(self, module: ModuleBuild, passing: set[str]) -> bool:
-        """As `_unreplaced` of packages, by the versions of the stream."""
-        others = [
+        """As `_unreplaced` of packages, by the versions of the stream: of its context, or, as that
+        changes with what it was built against, of any where that one ended."""
+        stream = [
             m
-            for m in self.facts.modules
-            if not m.gone
-            and (m.name_stream, m.context, m.arch)
-            == (module.name_stream, module.context, module.arch)
+            for m in self._streams[module.name_stream, module.arch]
+            if not m.gone and m.nsvc != module.nsvc and self._has_packages(m.nsvc)
         ]
+        others = [m for m in stream if m.context == module.context] or stream
         arrived = [m.version for m in others if m.nsvc in passing]
         if not arrived:
             return bool(others)
         later = any(m.version > module.version for m in others if m.nsvc not in passing)
         return later and max(arrived) < module.version
 
+    def _has_packages(self, nsvc: str) -> bool:
+        """Not where upstream left the document of what it took away."""
+        return not all(self.builds[name].gone for name in self.members.get(nsvc, ()))
+
     def _versions_of(
         self, gone: Iterable[Build], found: Mapping[str, Verdict]
-    ) -> tuple[dict[_Key, list[_Evr]], dict[_Key, list[_Evr]]]:
-        """Versions of the same packages that wait, and that pass."""
+    ) -> tuple[dict[_Versions, list[_Evr]], dict[_Versions, list[_Evr]]]:
+        """Versions of the same packages that wait, and that pass; apart in modules and outside."""
         wanted = {_key(item) for build in gone for item in build.items}
-        waiting: dict[_Key, list[_Evr]] = {}
-        arrived: dict[_Key, list[_Evr]] = {}
+        waiting: dict[_Versions, list[_Evr]] = {}
+        arrived: dict[_Versions, list[_Evr]] = {}
         for name, verdict in found.items() if wanted else ():
             for item in self.builds[name].items:
                 key = _key(item)
                 if key in wanted and not item.gone:
                     side = arrived if verdict.passes else waiting
-                    side.setdefault(key, []).append(evr_of(item.package))
+                    of = (*key, bool(self.builds[name].modules & self._current))
+                    side.setdefault(of, []).append(evr_of(item.package))
         return waiting, arrived
 
     def _unreplaced(
         self,
         item: Item,
-        waiting: Mapping[_Key, list[_Evr]],
-        arrived: Mapping[_Key, list[_Evr]],
+        waiting: Mapping[_Versions, list[_Evr]],
+        arrived: Mapping[_Versions, list[_Evr]],
     ) -> bool:
-        """Also where upstream went back to an older build, and that has to wait."""
+        """Also where upstream went back to an older build, and that has to wait.
+
+        A module's stream is no successor of what is outside, unless nothing else is left.
+        """
         key, own = _key(item), evr_of(item.package)
-        coming, there = waiting.get(key, ()), arrived.get(key, ())
+        inside = (*key, False) not in waiting and (*key, False) not in arrived
+        coming, there = waiting.get((*key, inside), ()), arrived.get((*key, inside), ())
         if not there:
             return bool(coming)
         later = any(self._compare(evr, own) > 0 for evr in coming)
@@ -333,6 +402,7 @@ class Judge:
 
 _Evr = tuple[str, str, str]
 _Key = tuple[str, str, str]
+_Versions = tuple[str, str, str, bool]
 
 
 def _key(item: Item) -> _Key:

@@ -41,12 +41,14 @@ class Lack(NamedTuple):
         needs: what, for people: `curl-8 needs libcurl = 8`.
         offers: sets of builds, each of which would do if all of it passed; none: nothing would.
         offered: what would do, for people, also where it never passes.
+        apart: the module version (`nsvc`) that lacks it, where all of its builds pass without.
     """
 
     asking: frozenset[str]
     needs: str
     offers: tuple[frozenset[str], ...]
     offered: tuple[str, ...]
+    apart: str = ""
 
 
 def settle(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Settled:
@@ -158,19 +160,33 @@ class _Round:
         by_arch: dict[str, list[ModuleBuild]] = {}
         for module in self._index.judge.facts.modules:
             by_arch.setdefault(repository_arch(module.repository), []).append(module)
+        others = set(self._passing)
         for _, modules in sorted(by_arch.items()):
             there = [m for m in modules if m.nsvc in self._passing and self._offered(m)]
-            for asking in there:
+            for asking in sorted(there, key=lambda m: m.version, reverse=True):
                 own = self._own(asking)
                 for need in sorted(asking.requires, key=str) if own else ():
                     meeting = [module for module in modules if need.met_by(module)]
-                    if meeting and not any(need.met_by(module) for module in there):
+                    offers = tuple(offer for offer in map(self._late, meeting) if offer)
+                    # A document that upstream withdrew, not its packages, is upstream's gap.
+                    never = not offers and all(module.gone for module in meeting)
+                    if not never and not any(need.met_by(module) for module in there):
                         yield Lack(
                             own,
                             f"module {asking.nsvc} needs {need}",
-                            tuple(offer for offer in map(self._late, meeting) if offer),
+                            offers,
                             tuple(sorted({module.nsvc for module in meeting})),
+                            self._apart(asking, others),
                         )
+
+    def _apart(self, asking: ModuleBuild, others: set[str]) -> str:
+        """Its `nsvc` where all of its builds pass with `others`, of which it then is none."""
+        judge = self._index.judge
+        listing = [judge.builds[n].modules - {asking.nsvc} for n in judge.members[asking.nsvc]]
+        if asking.gone or any(others.isdisjoint(each) for each in listing):
+            return ""
+        others.discard(asking.nsvc)
+        return asking.nsvc
 
     def memberships(self) -> Iterator[Lack]:
         """What is needed comes with its module: alone it would be shown as a package of none."""
@@ -190,8 +206,9 @@ class _Round:
                     )
 
     def _own(self, module: ModuleBuild) -> frozenset[str]:
-        """Builds of this version alone; all of it where there are none."""
-        names = self._index.judge.members.get(module.nsvc, set())
+        """Builds that pass of this version alone; all that do where there are none."""
+        members = self._index.judge.members.get(module.nsvc, set())
+        names = {name for name in members if self._verdicts[name].passes}
         builds = self._index.judge.builds
         own = {name for name in names if builds[name].modules == {module.nsvc}}
         return frozenset(own or names)
@@ -204,8 +221,13 @@ class _Round:
         return not items or any(judge.filtered(item.package) is None for item in items)
 
     def _late(self, module: ModuleBuild) -> frozenset[str]:
-        names = self._index.judge.members.get(module.nsvc, set())
-        late = frozenset(name for name in names if not self._verdicts[name].passes)
+        """What of it does not pass, and upstream still has where it has the module."""
+        judge = self._index.judge
+        late = frozenset(
+            name
+            for name in judge.members.get(module.nsvc, set())
+            if not self._verdicts[name].passes and (module.gone or not judge.builds[name].gone)
+        )
         return late if self._offered(module) else frozenset()
 
     def installations(self) -> Iterator[Lack]:
@@ -245,6 +267,9 @@ class _Round:
 
 def _mend(judge: Judge, verdicts: Mapping[str, Verdict], overrides: Overrides, lack: Lack) -> bool:
     """Pull in what is missing, or hold back what misses it; False where neither can be."""
+    if lack.apart:
+        overrides.apart.add(lack.apart)
+        return True
     # What upstream took away never comes by waiting.
     gone = {offer for offer in lack.offers if all(judge.builds[name].gone for name in offer)}
     forever = lack.offers and len(gone) == len(lack.offers)
