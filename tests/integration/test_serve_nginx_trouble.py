@@ -1,5 +1,6 @@
 """The real nginx with a service of the test's own: logs, revocations, restarts, outages, TLS."""
 
+import resource
 import socket
 import subprocess
 import threading
@@ -198,6 +199,25 @@ def test_a_restart_fails_no_download(tmp_path, memory):
         service.close()
     assert len(statuses) > 100
     assert set(statuses) == {(200, True)}
+
+
+@pytest.mark.full
+def test_answers_that_are_remembered_cost_no_descriptor_each(tmp_path, memory):
+    """Every host of a site within a minute, and a worker that may open few files."""
+    operator = Operator(tmp_path / "operator")
+    operator.publish(CONTENT)
+    with operator.serve() as service, in_front(operator, service.address, memory) as front:
+        for worker in front.workers:
+            resource.prlimit(worker, resource.RLIMIT_NOFILE, (300, 300))
+        key = operator.create_licence("--product", "esu")
+        tokens = [service.register(key, f"web{n}").json()["token"] for n in range(320)]
+        with requests.Session() as session:
+            statuses = [
+                session.get(front.url + with_token(GATED, token)).status_code
+                for token in tokens
+                for _ in range(2)
+            ]
+    assert statuses == [200] * 640
 
 
 def test_systemd_has_to_pass_a_socket(tmp_path):

@@ -39,6 +39,21 @@ def test_only_packages_below_a_lease_stay_open():
     assert "root /run/tuxmirror/leases/$tux_slot;" in content[0]
 
 
+def test_few_descriptors_are_kept():
+    """Each worker has 1024 of them where nobody said otherwise, for clients and what they get."""
+    kept = [int(most) for most in re.findall(r"open_file_cache max=(\d+) ", render(DEFAULT))]
+    assert sum(kept) <= 400
+
+
+def test_a_place_with_errors_of_its_own_names_all_of_them():
+    """What the server says of errors counts where a place says nothing at all."""
+    text = render(replace(DEFAULT, open_trees=("almalinux/9.6",)))
+    places = [place for place in text.split("    location ")[1:] if " error_page " in place]
+    assert len(places) > 3
+    for place in places:
+        assert re.search(r"error_page 500 502 503 504 = @tux_(api_)?unavailable;", place), place
+
+
 def test_each_open_tree_has_its_places():
     text = render(replace(DEFAULT, open_trees=("almalinux/9.6", "tuxcare/9.2/x.y")))
     assert text.count('~ "^/(?<tux_tree>almalinux/9\\.6)/') == 2

@@ -35,6 +35,7 @@ def render(settings: Settings) -> str:
             "not_open": _not_open(names),
             "authorize": _AUTHORIZE,
             "ask_open": _ASK_OPEN,
+            "not_leased": _NOT_LEASED,
             "gated": _headers("$tux_cache_gated", tls),
             "gated_for_ever": _headers('"private, max-age=31536000, immutable"', tls),
             "open": _headers("$tux_cache_open", tls),
@@ -107,14 +108,20 @@ _AUTHORIZE = r"""proxy_pass http://tuxmirror/internal/authorize;
         @question@
         proxy_set_header Authorization "Bearer $tux_credential";
         proxy_set_header X-Tuxmirror-Path "/$tux_tree/$tux_first";
-        # Of the cache's own files, which are replaced and never changed.
-        open_file_cache max=20000 inactive=60s;
+        # Of the cache's own files, which are replaced and never changed. Few, as said above.
+        open_file_cache max=100 inactive=60s;
         open_file_cache_valid 30s;"""
 
 _ASK_OPEN = r"""auth_request /=authorize-open;
         auth_request_set $tux_channel $upstream_http_x_tuxmirror_channel;
         root @public@/$tux_channel;
         @open@"""
+
+# All errors: where a place names one, what the server says of the others counts no more.
+_NOT_LEASED = r"""error_page 403 404 = @tux_ask;
+        error_page 301 = @tux_missing;
+        error_page 405 = @tux_method;
+        error_page 500 502 503 504 = @tux_unavailable;"""
 
 _TEMPLATE = r"""
 # Written by `tuxmirror nginx-config`: put it into /etc/nginx/conf.d/, and write it again rather
@@ -229,9 +236,7 @@ server {
     location ~ "^/@not_open@@tree@/@token@/@package@$" {
         access_log @access_log@ tuxmirror_leased buffer=64k flush=5s;
         root @leases@/$tux_slot;
-        error_page 403 404 = @tux_ask;
-        error_page 301 = @tux_missing;
-        error_page 405 = @tux_method;
+        @not_leased@
         # What many hosts ask for at once stays open for as long as a lease lasts: below one, a
         # package's name means the same bytes. Few, for each is a descriptor.
         open_file_cache max=200 inactive=10s;
@@ -280,9 +285,7 @@ server {
     # Looks below the lease and nowhere else; where there is none, nothing is found.
     location ~ "^/@tree@/@token@/(?!(?:@segment@/)?@key_file@$)@rest@$" {
         root @leases@/$tux_slot;
-        error_page 403 404 = @tux_ask;
-        error_page 301 = @tux_missing;
-        error_page 405 = @tux_method;
+        @not_leased@
         @gated@
     }
     location ~ "^/@tree@/@token@/(?<tux_rest>(?:@segment@/)?@key_file@)$" {
@@ -342,9 +345,7 @@ server {
 
     location ~ "^/@tree@/@rest@$" {
         alias @leases@/$tux_slot/$tux_tree/$tux_holder/$tux_rest;
-        error_page 403 404 = @tux_ask;
-        error_page 301 = @tux_missing;
-        error_page 405 = @tux_method;
+        @not_leased@
         @gated@
     }
 
