@@ -67,6 +67,20 @@ def test_nothing_is_published_at_first(place):
     assert place.publisher.published("vetted", TREE) is None
 
 
+def test_what_a_publication_has_is_told_by_what_lies_there(place):
+    kept = Retained("os/Packages/old.rpm", place.pool.add(b"old"), 3, 9)
+    files = {"os/Packages/a.rpm": b"a", "os/Packages/old.rpm": b"old"}
+    publication = show(place, TREE, "s1", files, retained=[kept])
+    found = place.again().publisher.listed(TREE, publication)
+    assert sorted(found) == [
+        File("TIME", sha256(b"1\n"), 2),
+        File("os/Packages/a.rpm", sha256(b"a"), 1),
+        File("os/Packages/old.rpm", sha256(b"old"), 3),
+    ]
+    with pytest.raises(StorageError):
+        place.publisher.listed(TREE, Publication("none", ()))
+
+
 def test_published_files_are_shown_with_their_content(place):
     publication = show(
         place, TREE, "s1", {"os/Packages/a.rpm": b"a", "os/repodata/repomd.xml": b"r"}

@@ -18,14 +18,6 @@ SIGNATURE = "repodata/repomd.xml.asc"
 FILTERED = ("BaseOS", "AppStream")
 
 
-@pytest.fixture
-def cut(moved):
-    """BaseOS keeps a package that upstream took away, AppStream a module's version."""
-    moved.trees["policy/default"]["fast_track"] = "Critical"
-    moved.later(1)
-    return moved
-
-
 def record(site, channel="vetted"):
     name = site.manifest(channel)["id"]
     return json.loads((site.store / "snapshots" / TREE / f"{name}.json").read_text())

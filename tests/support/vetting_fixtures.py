@@ -52,3 +52,11 @@ def moved(moved_master, moved_upstream, tmp_path, httpd, keys):
     site = make_site(tmp_path / "mirror", httpd(moved_upstream.root), keys)
     site.now = NOW + DAY
     return site
+
+
+@pytest.fixture
+def cut(moved):
+    """BaseOS keeps a package that upstream took away, AppStream a module's version."""
+    moved.trees["policy/default"]["fast_track"] = "Critical"
+    moved.later(1)
+    return moved

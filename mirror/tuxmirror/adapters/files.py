@@ -14,6 +14,9 @@ from pathlib import Path
 
 from ..core.errors import StorageError
 
+# Of what the pool has lost, or holds otherwise than it was.
+REPAIR = "tuxmirror verify --repair fetches it again, or makes it again"
+
 
 @contextlib.contextmanager
 def storage_errors(path: str | Path) -> Iterator[None]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..core.errors import DigestError, StorageError
-from .files import Disk, digest, storage_errors
+from .files import REPAIR, Disk, digest, storage_errors
 
 _HALF_MADE = ".new-"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -79,10 +79,16 @@ class FilePool:
             try:
                 data = path.read_bytes()
             except FileNotFoundError:
-                raise StorageError("missing in the pool", path=str(path)) from None
+                raise StorageError("missing in the pool", path=str(path), way_out=REPAIR) from None
         found = hashlib.sha256(data).hexdigest()
         if found != sha256:
-            raise DigestError("damaged in the pool", expected=sha256, found=found, path=str(path))
+            raise DigestError(
+                "damaged in the pool",
+                expected=sha256,
+                found=found,
+                path=str(path),
+                way_out=REPAIR,
+            )
         return data
 
     def digest(self, sha256: str) -> str | None:

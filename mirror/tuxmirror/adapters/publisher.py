@@ -39,7 +39,7 @@ from .files import (
     storage_errors,
     write_atomically,
 )
-from .publisher_files import entries, flaws, link_files, mend, new_directory
+from .publisher_files import entries, flaws, found_below, link_files, mend, new_directory
 from .publisher_site import SiteParts
 
 # Those who resolved a symlink, or fetched a mirror list, just before a switch are still reading.
@@ -193,6 +193,9 @@ class FilePublisher:
                 with storage_errors(record):
                     found.append(decode(record.read_bytes(), str(record)))
         return found
+
+    def listed(self, tree: str, publication: Publication) -> list[File]:
+        return found_below(self._public / ".publications" / tree / publication.name)
 
     def trees(self) -> list[str]:
         folders = {path.parent for path in self._records.rglob("*") if path.is_file()}

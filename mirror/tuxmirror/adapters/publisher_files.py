@@ -9,9 +9,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..core.errors import StorageError
 from ..core.snapshot import File
 from ..ports import Flaw, Pool
-from .files import digest, readable_by_all, storage_errors
+from .files import REPAIR, digest, readable_by_all, storage_errors
 
 
 def link_files(folder: Path, files: Iterable[File], pool: Pool) -> None:
@@ -22,7 +23,21 @@ def link_files(folder: Path, files: Iterable[File], pool: Pool) -> None:
         if parent not in made:
             (folder / parent).mkdir(parents=True, exist_ok=True)
             made.add(parent)
-        pool.link(file.sha256, f"{folder}/{file.path}")
+        try:
+            pool.link(file.sha256, f"{folder}/{file.path}")
+        except FileNotFoundError:
+            raise StorageError("missing in the pool", path=file.path, way_out=REPAIR) from None
+
+
+def found_below(root: Path) -> list[File]:
+    """All files of a folder, read. Raises StorageError."""
+    with storage_errors(root):
+        root.stat()
+        found = [Path(folder, name) for folder, _, names in os.walk(root) for name in names]
+        return [
+            File(os.path.relpath(path, root), digest(path) or "", path.stat().st_size)
+            for path in found
+        ]
 
 
 def flaws(root: Path, contents: Mapping[str, str], pool: Pool) -> Iterator[Flaw]:

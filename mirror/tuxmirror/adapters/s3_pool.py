@@ -24,7 +24,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 from ..core.errors import DigestError, StorageError
-from .files import storage_errors
+from .files import REPAIR, storage_errors
 from .s3 import THREADS, Bucket, lost
 
 _NAME = re.compile(r"[0-9a-f]{2}/([0-9a-f]{64})")
@@ -126,12 +126,15 @@ class S3Pool:
 
     def _damaged(self, sha256: str, found: str) -> DigestError:
         place = self._bucket.url(self.key(sha256))
-        return DigestError("damaged in the pool", expected=sha256, found=found, path=place)
+        return DigestError(
+            "damaged in the pool", expected=sha256, found=found, path=place, way_out=REPAIR
+        )
 
     def read(self, sha256: str) -> bytes:
         stored = self._bucket.get(self.key(sha256))
         if stored is None:
-            raise StorageError("missing in the pool", path=self._bucket.url(self.key(sha256)))
+            place = self._bucket.url(self.key(sha256))
+            raise StorageError("missing in the pool", path=place, way_out=REPAIR)
         found = hashlib.sha256(stored.data).hexdigest()
         if found != sha256:
             raise self._damaged(sha256, found)

@@ -180,6 +180,13 @@ class S3Publisher:
                 found.append(self._decoded(stored.data, publication_place(tree, name)))
         return found
 
+    def listed(self, tree: str, publication: Publication) -> list[File]:
+        found = self._index.files(tree, publication.name)
+        if found is None:
+            place = self._bucket.url(publication_place(tree, publication.name) + FILES)
+            raise StorageError("the list of what is published is missing", path=place)
+        return list(found.values())
+
     def _names(self, tree: str) -> list[str]:
         start = publication_place(tree, "")
         names = (entry.name[len(start) :] for entry in self._bucket.list(start))

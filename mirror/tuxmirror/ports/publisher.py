@@ -74,6 +74,13 @@ class Publisher(Protocol):
         Raises VerificationError where a record is damaged.
         """
 
+    def listed(self, tree: str, publication: Publication) -> list[File]:
+        """All its files by their path below the tree, as they are there now: the snapshot's, the
+        retained, and the small ones at its root. All may be read for that.
+
+        Raises StorageError, VerificationError where that cannot be told.
+        """
+
     def trees(self) -> list[str]:
         """Those that were ever published and still have a publication."""
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from ..core import journal
 from ..core import publication as rules
 from ..core import snapshot as snapshots
 from ..core.config import Tree
@@ -94,8 +93,7 @@ def _publish_to(
                 mirror.config.grace,
                 replace=allow_mass_change,
             )
-            if action == journal.REPAIR:
-                publication = _without_lost(mirror, publication)
+            publication = _without_lost(mirror, tree, channel, publication)
             retained = [File(file.path, file.sha256, file.size) for file in publication.retained]
             contents = [*files.values(), *retained]
             with _recorded(mirror, tree, channel, action, previous, snapshot, said):
@@ -132,9 +130,18 @@ def _recorded(
         raise
 
 
-def _without_lost(mirror: Mirror, publication: rules.Publication) -> rules.Publication:
-    """What nobody can have any more is not kept for those who ask for it."""
+def _without_lost(
+    mirror: Mirror, tree: Tree, channel: str, publication: rules.Publication
+) -> rules.Publication:
+    """What nobody can have any more is not kept for those who ask for it: it stops no publish."""
     lost = mirror.pool.missing(file.sha256 for file in publication.retained)
+    if lost:
+        mirror.reporter.event(
+            "warning",
+            tree=tree.name,
+            message=f"{len(lost)} expired files are lost, and no longer kept for {channel}",
+            way_out=f"tuxmirror verify {tree.name} says what else is damaged",
+        )
     retained = tuple(file for file in publication.retained if file.sha256 not in lost)
     return publication._replace(retained=retained)
 

@@ -26,6 +26,11 @@ def explain(
         )
     for snapshot in kept:
         for name, repository in snapshot.repositories.items():
+            if repository.files in damaged:
+                damaged[repository.files].way_out = (
+                    "nothing that is published tells it any more: restore a backup, or tuxmirror"
+                    f" prune --snapshot {snapshot.id}"
+                )
             for sha, path in _paths(mirror, repository).items():
                 if sha in damaged:
                     named.setdefault(sha, []).append(snapshot.id)

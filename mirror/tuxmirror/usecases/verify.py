@@ -15,6 +15,7 @@ from ..ports import Flaw
 from . import (
     inventory,
     last_verify,
+    lists,
     manifest,
     prune,
     remains,
@@ -86,6 +87,8 @@ def _check(
 ) -> tuple[list[MirrorError], int]:
     """What is damaged and stays so, and how many things were repaired."""
     snapshots, problems = inventory.kept(mirror, tree)
+    # First: without its list, nothing else is known of a snapshot.
+    listed = lists.mend(mirror, tree, snapshots) if mend else 0
     contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
     damaged = _damaged(mirror, tree, contents)
     before = len(damaged)
@@ -104,7 +107,7 @@ def _check(
         current, _ = inventory.kept(mirror, tree)
         needed = {*inventory.retained(mirror, tree), *inventory.wanted(mirror, current)}
         damaged = {sha: error for sha, error in damaged.items() if sha in needed}
-    repaired = before - len(damaged) if mend else 0
+    repaired = listed + before - len(damaged) if mend else 0
     _tell_replaced(mirror, tree, snapshots)
     problems += damaged.values()
     signed = signatures.check(mirror, tree, snapshots, mend)
