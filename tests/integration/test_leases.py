@@ -106,6 +106,13 @@ def test_no_request_waits_for_what_is_swept(folder, leases, clock, mocker):
     may_end.set()
 
 
+def test_where_no_thread_is_to_be_had_leases_are_written_all_the_same(folder, leases, mocker):
+    start = mocker.patch.object(threading.Thread, "start", side_effect=RuntimeError("no thread"))
+    leases.add(TOKEN, BASEOS, "vetted")
+    assert start.called
+    assert (folder / str(SLOT) / "almalinux" / "9.2" / TOKEN).is_symlink()
+
+
 def test_what_nobody_published_takes_no_room(folder, leases):
     """A licence for all releases opens every name, and there are more names than memory."""
     for segments, channel in (

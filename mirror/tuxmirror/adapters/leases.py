@@ -108,7 +108,9 @@ class Leases:
         """Once a slot. Thousands of links take a while, and a host waits for an answer."""
         if now != self._swept:
             self._swept = now
-            threading.Thread(target=self._sweep, name="leases", daemon=True).start()
+            # Where no thread is to be had, the next slot tries again.
+            with contextlib.suppress(RuntimeError):
+                threading.Thread(target=self._sweep, name="leases", daemon=True).start()
 
     def _sweep(self) -> None:
         """The slot before stays: nginx may have begun to read in it. What lies ahead goes, too:
