@@ -49,7 +49,7 @@ def application(tmp_path):
     registry = DatabaseRegistry.open(f"sqlite:///{state / 'registry.sqlite'}", digests.check())
     clock, lines = Clock(), []
     audit = AuditFile(state / "audit.log", "test", clock)
-    registration = Registration(registry, digests, audit, clock)
+    registration = Registration(registry, digests, audit, clock, clock)
     admission = Admission(registration, LIMITS, clock)
     files = PublishedFiles(FolderContent(tmp_path / "public"), [], admission.grant)
     around = Surroundings(metrics=Metrics(registry, clock))

@@ -38,24 +38,31 @@ class GrantCache:
     Unknown tokens are not remembered, so guessing fills nothing.
     """
 
-    def __init__(self, lifetime: float, capacity: int = _GRANTS) -> None:
+    def __init__(
+        self,
+        lifetime: float,
+        capacity: int = _GRANTS,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ticks` only goes forward, in seconds: a clock that is set back prolongs nothing."""
         self._lifetime = lifetime
         self._capacity = capacity
+        self._ticks = ticks
         self._grants: dict[str, tuple[float, Grant]] = {}
         self._lock = threading.Lock()
 
     def get(self, digest: str, now: float) -> Grant | None:
-        put, grant = self._grants.get(digest, (now, None))
-        # Nor what is of a time to come: the clock was set back.
-        if grant is None or not 0 <= now - put < self._lifetime or is_over(grant.expires_at, now):
+        known = self._grants.get(digest)
+        if known is None or self._ticks() >= known[0] or is_over(known[1].expires_at, now):
             return None
-        return grant
+        return known[1]
 
-    def put(self, digest: str, grant: Grant, now: float) -> None:
+    def put(self, digest: str, grant: Grant, asked: float) -> None:
+        """`asked`: the ticks before the registry was asked for it."""
         with self._lock:
             if len(self._grants) >= self._capacity:
                 self._grants.clear()
-            self._grants[digest] = (now, grant)
+            self._grants[digest] = (asked + self._lifetime, grant)
 
     def forget(self, digest: str) -> None:
         with self._lock:
@@ -63,7 +70,8 @@ class GrantCache:
 
 
 class Registration:
-    """The registration service. Thread-safe; `clock` gives seconds since the epoch."""
+    """The registration service. Thread-safe; `clock` gives seconds since the epoch, `ticks` some
+    that only go forward."""
 
     def __init__(
         self,
@@ -71,13 +79,14 @@ class Registration:
         digests: Digests,
         audit: AuditLog,
         clock: Callable[[], float] = time.time,
-        grant_lifetime: float = GRANT_LIFETIME,
+        ticks: Callable[[], float] = time.monotonic,
     ) -> None:
         self._registry = registry
         self._digests = digests
         self._audit = audit
         self._clock = clock
-        self._grants = GrantCache(grant_lifetime)
+        self._ticks = ticks
+        self._grants = GrantCache(GRANT_LIFETIME, ticks=ticks)
         # Digest of a key, public id of its licence: neither ever changes.
         self._known_keys: dict[str, str] = {}
 
@@ -235,13 +244,14 @@ class Registration:
         known = self._grants.get(digest, now)
         if known is not None:
             return known
+        asked = self._ticks()
         with self._registry.reading() as unit:
             record = unit.token(digest)
         grant = grant_of(record, now) if record else None
         if grant is None:
             self._grants.forget(digest)
         else:
-            self._grants.put(digest, grant, now)
+            self._grants.put(digest, grant, asked)
         return grant
 
 
