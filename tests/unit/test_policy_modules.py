@@ -351,6 +351,10 @@ def test_a_document_whose_packages_upstream_withdrew_is_no_successor():
         modules=[module(1, NODE1, gone=True), module(2, NODE2), module(3, NODE3)],
     )
     assert world.passes() == {NODE1.nevra}
+    # Nor is it shown: dnf looks at the latest document of a stream alone.
+    found = world.decide().selection
+    assert found.modules_left_out == {REPO: {"nodejs:18:2:c", "nodejs:18:3:c"}}
+    assert found.modules_kept == {REPO: {"nodejs:18:1:c"}}
 
 
 def test_what_upstream_took_out_of_a_module_does_not_come_back_with_it():
@@ -362,3 +366,32 @@ def test_what_upstream_took_out_of_a_module_does_not_come_back_with_it():
         built("app", "1", 2, app, requires=[NEEDS]), built("perl", "5.32", 1, perl, old),
     ]  # fmt: skip
     assert world.passes() == BOTH
+
+
+def test_what_was_added_to_a_version_that_upstream_withdrew_does_not_come_with_it():
+    added = package("npm", "1")
+    world = World(
+        candidate=[NODE2, added],
+        shown=[NODE1],
+        ages={NODE2.nevra: 0, added.nevra: 0},
+        modules=[module(1, NODE1, added, gone=True), module(2, NODE2, added)],
+    )
+    assert world.passes() == {NODE1.nevra}
+
+
+def test_a_document_of_which_shared_builds_alone_are_left_is_no_successor():
+    world = World(
+        candidate=[NODE3, SHARED],
+        shown=[NODE1, SHARED],
+        ages={NODE3.nevra: 0},
+        modules=[
+            module(1, NODE1, SHARED, gone=True),
+            module(2, NODE2, SHARED),
+            module(3, NODE3, SHARED),
+        ],
+    )
+    assert world.passes() == {NODE1.nevra, SHARED.nevra}
+    found = world.decide().selection
+    assert found.modules_left_out == {REPO: {"nodejs:18:2:c", "nodejs:18:3:c"}}
+    world.ages = {}
+    assert world.passes() == {NODE3.nevra, SHARED.nevra}

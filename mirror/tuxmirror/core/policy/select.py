@@ -108,6 +108,7 @@ class Judge:
         self._decided = self._decisions()
         self._fast = self._fast_tracked()
         self._filters = Filters(policy)
+        self._peopled = {nsvc for nsvc in self._current if self._has_packages(nsvc)}
 
     def showing(self, chosen: Mapping[str, Set[str]]) -> Judge:
         """The same judge where the channel shows these, SHA-256 by repository; itself if it does.
@@ -311,8 +312,13 @@ class Judge:
         }
         self._keep_whole(stay, found)
         # Upstream may take the packages away and leave the modulemd document.
-        stay |= waits & passing
+        took = {nsvc for b in self.builds.values() if b.gone for nsvc in b.modules}
+        stay |= waits & passing & took
         passing |= stay
+        for nsvc in self._left_behind(stay):
+            names = [n for n in self.members.get(nsvc, ()) if n in found and found[n].passes]
+            if all(self.builds[n].modules & (passing - {nsvc}) for n in names):
+                passing.discard(nsvc)
         gone = {n: b for n, b in self.builds.items() if b.gone and n not in found}
         waiting, arrived = self._versions_of(gone.values(), found)
         for name, build in gone.items():
@@ -327,9 +333,10 @@ class Judge:
             )
 
     def _keep_whole(self, stay: Set[str], found: dict[str, Verdict]) -> None:
-        """What a version that stays shares with one that waits does not wait with that."""
+        """What a version that stays shares with one that waits does not wait with that; what the
+        channel never showed of it does."""
         for nsvc in sorted(stay & self.members.keys()):
-            for name in self.members[nsvc]:
+            for name in self.members[nsvc] & self._shown or self.members[nsvc]:
                 if name in found and not found[name].passes:
                     stays = Verdict(True, NEEDED, f"module {nsvc} stays")
                     found[name] = _SHOWN if name in self._shown else stays
@@ -348,18 +355,39 @@ class Judge:
         stream = [
             m
             for m in self._streams[module.name_stream, module.arch]
-            if not m.gone and m.nsvc != module.nsvc and self._has_packages(m.nsvc)
+            if not m.gone and m.nsvc != module.nsvc and m.nsvc in self._peopled
         ]
         others = [m for m in stream if m.context == module.context] or stream
         arrived = [m.version for m in others if m.nsvc in passing]
-        if not arrived:
+        if module.gone and not arrived:
             return bool(others)
         later = any(m.version > module.version for m in others if m.nsvc not in passing)
-        return later and max(arrived) < module.version
+        return later and all(version < module.version for version in arrived)
 
     def _has_packages(self, nsvc: str) -> bool:
-        """Not where upstream left the document of what it took away."""
-        return not all(self.builds[name].gone for name in self.members.get(nsvc, ()))
+        """Any of its own, that is: not where upstream left the document of what it took away, but
+        for what later versions share with it; nor where the filters leave nothing."""
+        builds = [self.builds[name] for name in self.members.get(nsvc, ())]
+        return any(
+            not item.gone and self.filtered(item.package) is None
+            for build in builds
+            if build.modules & self._current <= {nsvc}
+            for item in build.items
+        )
+
+    def _left_behind(self, stay: Set[str]) -> set[str]:
+        """Documents without packages, later than a version that stays: as dnf looks at the latest
+        alone, they would hide it."""
+        return {
+            later.nsvc
+            for module in self.facts.modules
+            if module.nsvc in stay
+            for later in self._streams[module.name_stream, module.arch]
+            if later.version > module.version
+            and later.nsvc not in stay
+            and not later.gone
+            and later.nsvc not in self._peopled
+        }
 
     def _versions_of(
         self, gone: Iterable[Build], found: Mapping[str, Verdict]
