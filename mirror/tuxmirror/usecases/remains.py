@@ -67,7 +67,7 @@ def _way_out(
     if repository.origin is not None and kinds.is_metadata(name, path):
         return (
             "what it was cut from is lost as well: --from URL asks another root for that; else"
-            f" restore a backup, or publish another snapshot (tuxmirror snapshot list {tree.name}),"
-            f" then tuxmirror prune --snapshot {where[0]}"
+            f" restore a backup, or publish another snapshot (tuxmirror rollback {tree.name}) and"
+            f" sync, then tuxmirror prune --snapshot {where[0]}"
         )
     return None
