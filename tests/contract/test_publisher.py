@@ -67,18 +67,38 @@ def test_nothing_is_published_at_first(place):
     assert place.publisher.published("vetted", TREE) is None
 
 
-def test_what_a_publication_has_is_told_by_what_lies_there(place):
+def test_what_is_shown_is_told_by_what_lies_there(place):
     kept = Retained("os/Packages/old.rpm", place.pool.add(b"old"), 3, 9)
     files = {"os/Packages/a.rpm": b"a", "os/Packages/old.rpm": b"old"}
-    publication = show(place, TREE, "s1", files, retained=[kept])
-    found = place.again().publisher.listed(TREE, publication)
-    assert sorted(found) == [
+    show(place, TREE, "s1", files, retained=[kept])
+    publisher = place.again().publisher
+    assert sorted(publisher.listed("vetted", TREE)) == [
         File("TIME", sha256(b"1\n"), 2),
         File("os/Packages/a.rpm", sha256(b"a"), 1),
         File("os/Packages/old.rpm", sha256(b"old"), 3),
     ]
+    assert publisher.read("vetted", TREE, "TIME") == b"1\n"
     with pytest.raises(StorageError):
-        place.publisher.listed(TREE, Publication("none", ()))
+        publisher.read("vetted", TREE, "none")
+    assert publisher.shown_snapshot("vetted", TREE) == "s1"
+    assert publisher.shown_snapshot("vetted", OTHER) is None
+
+
+@pytest.mark.parametrize("damage", [None, b"rot"])
+def test_a_record_that_was_lost_is_restored(place, damage):
+    kept = Retained("os/Packages/old.rpm", place.pool.add(b"old"), 3, 9)
+    publication = show(place, TREE, "s1", {"os/Packages/a.rpm": b"a"}, retained=[kept])
+    spoil = place.damage_served if place.config.public_bucket else place.damage_local
+    spoil(f"publications/{TREE}/{publication.name}", damage)
+    publisher = place.again().publisher
+    with pytest.raises((StorageError, VerificationError)) as caught:
+        publisher.published("vetted", TREE)
+    assert "tuxmirror verify --repair" in caught.value.way_out
+    assert publisher.shown_snapshot("vetted", TREE) == "s1"
+    later = publication._replace(retained=(kept._replace(until=99),))
+    publisher.restore("vetted", TREE, later)
+    assert place.again().publisher.published("vetted", TREE) == later
+    assert paths(place) == [f"{TREE}/TIME", f"{TREE}/os/Packages/a.rpm"]
 
 
 def test_published_files_are_shown_with_their_content(place):

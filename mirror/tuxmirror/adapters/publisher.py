@@ -28,11 +28,12 @@ from pathlib import Path
 
 from ..core import site as sites
 from ..core.errors import ConfigError, StorageError
-from ..core.publication import Publication, decode, encode
+from ..core.publication import Publication, decode, encode, snapshot_of
 from ..core.site import SitePart
 from ..core.snapshot import File
 from ..ports import Flaw, Pool, State
 from .files import (
+    REPAIR,
     Disk,
     fsync_directory,
     readable_by_all,
@@ -80,17 +81,44 @@ class FilePublisher:
         return sorted(link.name for link in links if not link.name.startswith("."))
 
     def published(self, channel: str, tree: str) -> Publication | None:
-        try:
-            target = (self._public / channel / tree).readlink()
-        except FileNotFoundError:
+        name = self._name(channel, tree)
+        if name is None:
             return None
-        record = self._records / tree / target.name
+        record = self._records / tree / name
         try:
             return decode(record.read_bytes(), str(record))
         except FileNotFoundError:
             raise StorageError(
-                f"the record of what {channel} shows is missing", tree=tree, path=str(record)
+                f"the record of what {channel} shows is missing",
+                tree=tree,
+                path=str(record),
+                way_out=REPAIR,
             ) from None
+
+    def _name(self, channel: str, tree: str) -> str | None:
+        """Of the publication that it shows."""
+        try:
+            return (self._public / channel / tree).readlink().name
+        except FileNotFoundError:
+            return None
+
+    def shown_snapshot(self, channel: str, tree: str) -> str | None:
+        name = self._name(channel, tree)
+        return snapshot_of(name) if name else None
+
+    def listed(self, channel: str, tree: str) -> list[File]:
+        return found_below((self._public / channel / tree).resolve())
+
+    def read(self, channel: str, tree: str, path: str) -> bytes:
+        file = self._public / channel / tree / path
+        with storage_errors(file):
+            return file.read_bytes()
+
+    def restore(self, channel: str, tree: str, publication: Publication) -> None:
+        write_atomically(
+            self._records / tree / (self._name(channel, tree) or publication.name),
+            encode(publication),
+        )
 
     def publish(
         self,
@@ -193,9 +221,6 @@ class FilePublisher:
                 with storage_errors(record):
                     found.append(decode(record.read_bytes(), str(record)))
         return found
-
-    def listed(self, tree: str, publication: Publication) -> list[File]:
-        return found_below(self._public / ".publications" / tree / publication.name)
 
     def trees(self) -> list[str]:
         folders = {path.parent for path in self._records.rglob("*") if path.is_file()}

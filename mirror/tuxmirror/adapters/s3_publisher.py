@@ -22,7 +22,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ..core import site as sites
 from ..core.errors import LockedError, MirrorError, StorageError, VerificationError
-from ..core.publication import Publication, decode, encode
+from ..core.publication import Publication, decode, encode, snapshot_of
 from ..core.site import SitePart
 from ..core.snapshot import File, encode_files
 from ..ports import Flaw, Pool, State
@@ -36,8 +36,8 @@ KEEP_GENERATIONS = 3
 KEEP_SECONDS = 600
 _PATIENCE = 60.0
 _REMOVE = (
-    "somebody else writes to this bucket; restore an earlier version of it, or remove it and the"
-    " channels that show it, and publish again"
+    "tuxmirror verify --repair writes it again; where it cannot, restore an earlier version of it,"
+    " or remove it and the channels that show it, and publish again"
 )
 
 
@@ -82,6 +82,28 @@ class S3Publisher:
         except VerificationError as error:
             error.way_out = _REMOVE
             raise
+
+    def shown_snapshot(self, channel: str, tree: str) -> str | None:
+        name = self._index.channel(channel).current.trees.get(tree)
+        return snapshot_of(name) if name else None
+
+    def listed(self, channel: str, tree: str) -> list[File]:
+        name = self._index.channel(channel).current.trees[tree]
+        found = self._index.files(tree, name)
+        if found is None:
+            place = self._bucket.url(publication_place(tree, name) + FILES)
+            raise StorageError("the list of what is published is missing", path=place)
+        return list(found.values())
+
+    def read(self, channel: str, tree: str, path: str) -> bytes:
+        for file in self.listed(channel, tree):
+            if file.path == path:
+                return self._contents.read(file.sha256)
+        raise StorageError("not published", tree=tree, path=path)
+
+    def restore(self, channel: str, tree: str, publication: Publication) -> None:
+        name = self._index.channel(channel).current.trees.get(tree, publication.name)
+        self._bucket.put(publication_place(tree, name), encode(publication))
 
     def publish(
         self,
@@ -179,13 +201,6 @@ class S3Publisher:
             if stored is not None:
                 found.append(self._decoded(stored.data, publication_place(tree, name)))
         return found
-
-    def listed(self, tree: str, publication: Publication) -> list[File]:
-        found = self._index.files(tree, publication.name)
-        if found is None:
-            place = self._bucket.url(publication_place(tree, publication.name) + FILES)
-            raise StorageError("the list of what is published is missing", path=place)
-        return list(found.values())
 
     def _names(self, tree: str) -> list[str]:
         start = publication_place(tree, "")

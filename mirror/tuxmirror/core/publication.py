@@ -46,6 +46,11 @@ class Publication(NamedTuple):
         return min((file.until for file in self.retained), default=None)
 
 
+def snapshot_of(name: str) -> str:
+    """The snapshot's id, of a publication's name."""
+    return name.partition("-")[0]
+
+
 def outlives(file: File) -> bool:
     """Whether a file may stay beside its successors: its name can never mean other bytes."""
     if file.path.endswith(".rpm"):
@@ -113,4 +118,9 @@ def decode(data: bytes, path: str) -> Publication:
         head, *rest = [json.loads(line) for line in data.splitlines()]
         return Publication(head["snapshot"], tuple(Retained(*file) for file in rest))
     except (ValueError, TypeError, KeyError) as error:
-        raise VerificationError("damaged record", found=repr(error), path=path) from None
+        raise VerificationError(
+            "damaged record",
+            found=repr(error),
+            path=path,
+            way_out="tuxmirror verify --repair writes it again",
+        ) from None

@@ -158,7 +158,12 @@ def decode(data: bytes, path: str) -> Snapshot:
         )
         expected = document["id"]
     except (ValueError, TypeError, KeyError) as error:
-        raise VerificationError(f"damaged snapshot: {error!r}", path=path) from None
+        raise VerificationError(
+            f"damaged snapshot: {error!r}",
+            path=path,
+            way_out="tuxmirror verify --repair, where a channel shows it; else tuxmirror prune"
+            " --snapshot",
+        ) from None
     if snapshot.id != expected:
         raise VerificationError(
             "the snapshot is not the one it says", expected=expected, found=snapshot.id, path=path

@@ -74,12 +74,21 @@ class Publisher(Protocol):
         Raises VerificationError where a record is damaged.
         """
 
-    def listed(self, tree: str, publication: Publication) -> list[File]:
-        """All its files by their path below the tree, as they are there now: the snapshot's, the
-        retained, and the small ones at its root. All may be read for that.
+    def shown_snapshot(self, channel: str, tree: str) -> str | None:
+        """The id of the one that it shows, also where the record of that is damaged or lost."""
+
+    def listed(self, channel: str, tree: str) -> list[File]:
+        """All that it shows by its path below the tree, as it is there now: the snapshot's files,
+        the retained, and the small ones at the tree's root. All may be read for that.
 
         Raises StorageError, VerificationError where that cannot be told.
         """
+
+    def read(self, channel: str, tree: str, path: str) -> bytes:
+        """A small one of these. Raises StorageError, VerificationError."""
+
+    def restore(self, channel: str, tree: str, publication: Publication) -> None:
+        """Write the record of what it shows again. Raises StorageError."""
 
     def trees(self) -> list[str]:
         """Those that were ever published and still have a publication."""

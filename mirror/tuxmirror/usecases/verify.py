@@ -15,9 +15,9 @@ from ..ports import Flaw
 from . import (
     inventory,
     last_verify,
-    lists,
     manifest,
     prune,
+    records,
     remains,
     signatures,
     successor,
@@ -86,9 +86,9 @@ def _check(
     mirror: Mirror, tree: Tree, mend: bool, sources: Sequence[str]
 ) -> tuple[list[MirrorError], int]:
     """What is damaged and stays so, and how many things were repaired."""
+    # First: without its records, nothing else is known of a snapshot.
+    recorded = records.mend(mirror, tree) if mend else 0
     snapshots, problems = inventory.kept(mirror, tree)
-    # First: without its list, nothing else is known of a snapshot.
-    listed = lists.mend(mirror, tree, snapshots) if mend else 0
     contents = {**inventory.retained(mirror, tree), **inventory.wanted(mirror, snapshots)}
     damaged = _damaged(mirror, tree, contents)
     before = len(damaged)
@@ -107,7 +107,7 @@ def _check(
         current, _ = inventory.kept(mirror, tree)
         needed = {*inventory.retained(mirror, tree), *inventory.wanted(mirror, current)}
         damaged = {sha: error for sha, error in damaged.items() if sha in needed}
-    repaired = listed + before - len(damaged) if mend else 0
+    repaired = recorded + before - len(damaged) if mend else 0
     _tell_replaced(mirror, tree, snapshots)
     problems += damaged.values()
     signed = signatures.check(mirror, tree, snapshots, mend)

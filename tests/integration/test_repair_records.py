@@ -47,6 +47,53 @@ def test_a_lost_file_list_is_told_again_by_what_is_published(
     cut.call("verify")
 
 
+def snapshot_record(site):
+    return site.store / "snapshots" / TREE / f"{site.manifest()['id']}.json"
+
+
+def publication_record(site):
+    name = (site.public / "vetted" / TREE).readlink().name
+    return site.store / "publications" / TREE / name
+
+
+@pytest.mark.parametrize("content", [None, b"rot"])
+@pytest.mark.parametrize("find", [snapshot_record, publication_record])
+def test_a_lost_record_of_what_is_shown_is_told_again(cut, moved_upstream, find, content):
+    """No sync, no rollback went on without it either."""
+    record, before = find(cut), cut.view()
+    was = record.read_bytes()
+    record.unlink()
+    if content is not None:
+        record.write_bytes(content)
+    cut.call("verify", status=6 if (find, content) == (publication_record, None) else 4)
+    cut.call("verify", "--repair")
+    assert cut.view() == before
+    if find is snapshot_record:
+        assert record.read_bytes() == was
+    else:
+        # What expired stays; for how long, was lost.
+        kept, again = ([line.split(", ")[:3] for line in text.decode().splitlines()[1:]]
+                       for text in (was, record.read_bytes()))  # fmt: skip
+        assert kept == again and kept
+    go_on(moved_upstream)
+    cut.call("sync")
+    cut.call("rollback", TREE)
+    cut.call("verify")
+
+
+def test_a_damaged_record_of_a_snapshot_that_nobody_shows(cut, moved_upstream):
+    path = snapshot_record(cut)
+    for number in range(4):
+        go_on(moved_upstream, f"more{number}")
+        cut.later(8)
+        age_generations(cut.public)
+    path.write_bytes(b"rot")
+    [problem] = cut.call("verify", "--repair", "--json", status=4).named("damaged")
+    assert problem["way_out"].endswith("tuxmirror prune --snapshot")
+    cut.call("prune", "--snapshot", path.stem)
+    cut.call("verify")
+
+
 def test_a_file_list_that_nothing_published_tells_any_more(cut, moved_upstream):
     old = record(cut)
     sha = old["repositories"][FILES]["files"]
