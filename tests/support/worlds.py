@@ -74,6 +74,22 @@ class World:
     decisions: list = dataclasses.field(default_factory=list)
     requires: dict = dataclasses.field(default_factory=dict)
     excluding: list = dataclasses.field(default_factory=list)
+    shown_modules: object = None
+
+    def _shown_modules(self):
+        """As said; else those of which something is shown that no other lists."""
+        if self.shown_modules is not None:
+            return frozenset(self.shown_modules)
+        shown = {artifact(p) for p in self.shown}
+        return frozenset(
+            m.nsvc
+            for m in self.modules
+            if m.gone
+            or any(
+                not any(a in other.artifacts for other in self.modules if other != m)
+                for a in m.artifacts & shown
+            )
+        )
 
     def judge(self, now=NOW):
         here = {p.sha256 for p in self.candidate}
@@ -81,7 +97,7 @@ class World:
         items += [Item(REPO, p, True) for p in self.shown if p.sha256 not in here]
         seen = {nevra: now - int(days * DAY) for nevra, days in self.ages.items()}
         shown = frozenset(p.sha256 for p in self.shown)
-        facts = Facts(items, self.modules, self.advisories, seen, shown)
+        facts = Facts(items, self.modules, self.advisories, seen, shown, self._shown_modules())
         return Judge(self.policy, self.decisions, facts, now, compare)
 
     @property

@@ -188,7 +188,7 @@ def test_a_build_waits_on_all_arches_where_one_of_them_lacks_what_it_needs():
     here, there = package("a", "2"), package("a", "2", arch="aarch64")
     young = package("b", "1", arch="aarch64")
     items = [Item(REPO, here, False), Item(arm, there, False), Item(arm, young, False)]
-    facts = Facts(items, [], [], {young.nevra: NOW - DAY}, frozenset())
+    facts = Facts(items, [], [], {young.nevra: NOW - DAY}, frozenset(), frozenset())
     judge = Judge(Policy("p", soak=7 * DAY), [], facts, NOW, compare)
     needs = Requirement("b", frozenset({young.nevra}))
     dependencies = {

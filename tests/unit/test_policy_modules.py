@@ -395,3 +395,17 @@ def test_a_document_of_which_shared_builds_alone_are_left_is_no_successor():
     assert found.modules_left_out == {REPO: {"nodejs:18:2:c", "nodejs:18:3:c"}}
     world.ages = {}
     assert world.passes() == {NODE3.nevra, SHARED.nevra}
+
+
+def test_what_is_added_to_a_version_takes_nothing_away_though_a_later_one_shares_the_rest():
+    """Its document is shown; what is new in it waits, as does the later version."""
+    node1, added, npm2 = package("nodejs", "1"), package("extra", "1"), package("npm", "2")
+    world = World(
+        candidate=[node1, added, npm2],
+        shown=[node1],
+        ages={added.nevra: 0, npm2.nevra: 0},
+        modules=[module(1, node1, added), module(2, node1, npm2)],
+        shown_modules={"nodejs:18:1:c"},
+    )
+    assert world.passes() == {node1.nevra}
+    assert world.decide().selection.modules_left_out == {REPO: {"nodejs:18:2:c"}}

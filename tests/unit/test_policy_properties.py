@@ -244,6 +244,7 @@ def test_asking_again_comes_to_the_same_of_modules(world):
         world,
         shown=[by_nevra[nevra] for nevra in sorted(passed)],
         modules=[m for m in world.modules if not m.gone or m.nsvc in modules],
+        shown_modules=modules,
     )
     assert shows(again) == (passed, modules)
 

@@ -25,7 +25,7 @@ from .context import Mirror
 from .following import Choice, shown_by
 
 # Changes when the rules come to something else for the same facts.
-_RULES = 4
+_RULES = 5
 
 
 class Proposal(NamedTuple):
@@ -172,6 +172,7 @@ class _Reading:
         self._items: list[Item] = []
         self._modules: list[ModuleBuild] = []
         self._advisories: list[Advisory] = []
+        self._shown_modules: set[str] = set()
 
     def facts(self, first: Mapping[str, int]) -> Facts:
         for name, repository in sorted(self._source.repositories.items()):
@@ -183,6 +184,7 @@ class _Reading:
             self._advisories,
             first,
             _packages(self._mirror, self._shown),
+            frozenset(self._shown_modules),
         )
 
     def _read(self, name: str, repository: Repository) -> None:
@@ -190,9 +192,11 @@ class _Reading:
         self._items += [Item(name, package, False) for package in own]
         self._modules += modules
         before = self._shown.repositories.get(name) if self._shown else None
-        if before is None or before.files == repository.files:
+        if before is None:
             return
-        packages, earlier = self._add(name, before)
+        same = before.files == repository.files
+        packages, earlier = (own, modules) if same else self._add(name, before)
+        self._shown_modules |= {module.nsvc for module in earlier}
         here = {package.sha256 for package in own}
         named = {module.nsvc for module in modules}
         self._items += [Item(name, p, True) for p in packages if p.sha256 not in here]

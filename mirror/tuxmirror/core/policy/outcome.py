@@ -89,7 +89,7 @@ def decide(judge: Judge, dependencies: Mapping[str, Dependencies]) -> Outcome:
     first = settle(judge, dependencies)
     asked = [first]
     while True:
-        again = judge.showing(asked[-1].chosen)
+        again = judge.showing(asked[-1].chosen, asked[-1].modules)
         found = asked[-1] if again is judge else settle(again, dependencies)
         same = [n for n, each in enumerate(asked) if each.shows == found.shows]
         if same:

@@ -61,6 +61,7 @@ class Facts:
         advisories: of both.
         first_seen: by SHA-256, when the candidate first had a package; others are old.
         shown: SHA-256 of the packages that the channel shows.
+        shown_modules: versions (`nsvc`) of which it shows the document.
     """
 
     items: Sequence[Item]
@@ -68,6 +69,7 @@ class Facts:
     advisories: Sequence[Advisory]
     first_seen: Mapping[str, int]
     shown: frozenset[str]
+    shown_modules: frozenset[str]
 
 
 @dataclass
@@ -110,16 +112,17 @@ class Judge:
         self._filters = Filters(policy)
         self._peopled = {nsvc for nsvc in self._current if self._has_packages(nsvc)}
 
-    def showing(self, chosen: Mapping[str, Set[str]]) -> Judge:
-        """The same judge where the channel shows these, SHA-256 by repository; itself if it does.
+    def showing(self, chosen: Mapping[str, Set[str]], modules: frozenset[str]) -> Judge:
+        """The same judge where the channel shows these, SHA-256 by repository and `nsvc`; itself
+        if it does.
 
         What upstream took away stays among the facts, shown or not: what needs it must find it.
         """
         shown = frozenset(sha for found in chosen.values() for sha in found)
-        if shown == self.facts.shown:
+        if (shown, modules) == (self.facts.shown, self.facts.shown_modules):
             return self
         other = copy.copy(self)
-        other.facts = replace(self.facts, shown=shown)
+        other.facts = replace(self.facts, shown=shown, shown_modules=modules)
         other._shown = other._shown_builds()
         return other
 
@@ -275,9 +278,8 @@ class Judge:
     def _whole(self, nsvc: str, found: Mapping[str, Verdict]) -> bool:
         """Of a version that the channel shows, what it shows: upstream may add what was missing."""
         names = [name for name in self.members[nsvc] if name in found]
-        shown = [n for n in names if n in self._shown and not self.builds[n].gone]
-        if any(self.builds[name].modules == {nsvc} for name in shown):
-            names = shown
+        if nsvc in self.facts.shown_modules:
+            names = [n for n in names if n in self._shown and not self.builds[n].gone] or names
         return all(found[name].passes for name in names)
 
     def _newest_builds(self, found: Mapping[str, Verdict]) -> set[str]:
