@@ -20,8 +20,15 @@ def go_on(upstream, name="moreover"):
     upstream.publish()
 
 
-@pytest.mark.parametrize(("way", "status"), [("rotten", 4), ("lost", 6)])
-@pytest.mark.parametrize("channel", ["vetted", "candidate"])
+@pytest.mark.parametrize(
+    ("channel", "way", "status"),
+    [
+        ("vetted", "rotten", 4),
+        ("candidate", "lost", 6),
+        pytest.param("vetted", "lost", 6, marks=pytest.mark.full),
+        pytest.param("candidate", "rotten", 4, marks=pytest.mark.full),
+    ],
+)
 def test_a_lost_file_list_is_told_again_by_what_is_published(
     cut, moved_upstream, way, status, channel
 ):
@@ -56,8 +63,15 @@ def publication_record(site):
     return site.store / "publications" / TREE / name
 
 
-@pytest.mark.parametrize("content", [None, b"rot"])
-@pytest.mark.parametrize("find", [snapshot_record, publication_record])
+@pytest.mark.parametrize(
+    ("find", "content"),
+    [
+        (snapshot_record, b"rot"),
+        (publication_record, None),
+        pytest.param(snapshot_record, None, marks=pytest.mark.full),
+        pytest.param(publication_record, b"rot", marks=pytest.mark.full),
+    ],
+)
 def test_a_lost_record_of_what_is_shown_is_told_again(cut, moved_upstream, find, content):
     """No sync, no rollback went on without it either."""
     record, before = find(cut), cut.view()
@@ -81,6 +95,7 @@ def test_a_lost_record_of_what_is_shown_is_told_again(cut, moved_upstream, find,
     cut.call("verify")
 
 
+@pytest.mark.full
 def test_a_damaged_record_of_a_snapshot_that_nobody_shows(cut, moved_upstream):
     path = snapshot_record(cut)
     for number in range(4):
@@ -94,6 +109,7 @@ def test_a_damaged_record_of_a_snapshot_that_nobody_shows(cut, moved_upstream):
     cut.call("verify")
 
 
+@pytest.mark.full
 def test_a_file_list_that_nothing_published_tells_any_more(cut, moved_upstream):
     old = record(cut)
     sha = old["repositories"][FILES]["files"]
