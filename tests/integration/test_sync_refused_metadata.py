@@ -15,7 +15,7 @@ from tests.support.mirror import run as run_anew
 from tests.support.refusals import REPO, REPOMD, REPOSITORY, refused, replace
 from tests.support.rpms import RpmSpec
 
-pytest_plugins = ("tests.support.mirror_fixtures", "tests.support.refusals")
+pytest_plugins = ("tests.support.mirror_fixtures",)
 
 ALPHA = "Packages/alpha-1.0-1.el9.x86_64.rpm"
 MEBIBYTE = 1 << 20

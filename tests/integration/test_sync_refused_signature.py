@@ -12,7 +12,7 @@ from tests.support.mirror import TREE, sha256
 from tests.support.refusals import REPO, REPOMD, REPOSITORY, refused, replace
 from tests.support.rpms import RpmSpec
 
-pytest_plugins = ("tests.support.mirror_fixtures", "tests.support.refusals")
+pytest_plugins = ("tests.support.mirror_fixtures",)
 
 
 def signature_path(upstream):

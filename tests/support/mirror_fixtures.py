@@ -10,6 +10,8 @@ import pytest
 from .httpd import Httpd
 from .keys import Keys
 from .mirror import IMPATIENT, TREE, MirrorSite
+from .repodata import Advisory
+from .rpms import RpmSpec
 
 
 @pytest.fixture
@@ -48,3 +50,15 @@ def make_site(root: Path, server: Httpd, keys: Keys) -> MirrorSite:
     site = MirrorSite(root)
     site.add_tree(TREE, keys.almalinux, upstream=f"{server.url}/9.2")
     return site
+
+
+@pytest.fixture
+def news(tiny_upstream):
+    """An upstream that has moved on, all in order."""
+    delta = RpmSpec("delta")
+    tiny_upstream.add("BaseOS", "x86_64", [delta])
+    tiny_upstream.add_advisories(
+        "BaseOS", "x86_64", [Advisory("ALSA-2023:0002", "delta update", (delta,))]
+    )
+    tiny_upstream.publish()
+    return tiny_upstream

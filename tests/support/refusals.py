@@ -1,26 +1,12 @@
-"""Syncs that are refused for their metadata, and harm nothing; for `pytest_plugins`."""
+"""Syncs that are refused for their metadata, and harm nothing."""
 
 import re
 
-import pytest
-
 from tests.support.mirror import TREE
-from tests.support.repodata import Advisory
-from tests.support.rpms import RpmSpec
 
 REPOSITORY = "BaseOS/x86_64"
 REPO = ("BaseOS", "x86_64")
 REPOMD = "repodata/repomd.xml"
-
-
-@pytest.fixture
-def news(tiny_upstream):
-    """An upstream that has moved on, all in order."""
-    delta = RpmSpec("delta")
-    tiny_upstream.add(*REPO, [delta])
-    tiny_upstream.add_advisories(*REPO, [Advisory("ALSA-2023:0002", "delta update", (delta,))])
-    tiny_upstream.publish()
-    return tiny_upstream
 
 
 def refused(site, *words, path=None, status=4, arguments=()):
